@@ -1,0 +1,59 @@
+# Every target sets up .venv first, from requirements.lock: next year's install is today's.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_SENTENCES := 'My grandmother bought three apples at the market yesterday.' \
+	'Please drink the coffee.' 'The student reads a book at the library every day.'
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: setup demo test test-slow check format lock docs clean
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	"expected Python 3.11 to 3.13, received %d.%d; name one: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# The main job on the built-in corpus: prepare, train, evaluate, export, translate.
+demo: setup
+	$(BIN)/nmt prepare configs/quickstart.yaml
+	$(BIN)/nmt train configs/quickstart.yaml
+	$(BIN)/nmt evaluate runs/quickstart
+	@printf '%s\n' $(DEMO_SENTENCES) > runs/quickstart/demo.en
+	@$(BIN)/nmt export runs/quickstart saved_models/quickstart > runs/quickstart/demo.path
+	@$(BIN)/nmt translate saved_models/quickstart --input runs/quickstart/demo.en --output runs/quickstart/demo.ko
+	@paste -d '\n' runs/quickstart/demo.en runs/quickstart/demo.ko
+	@cat runs/quickstart/demo.path
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+# Kills, real processes, whole trainings.
+test-slow: setup
+	$(BIN)/python -m pytest -q -m slow
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Newest versions inside the bounds of pyproject.toml, for Python 3.11 to 3.13, with the checksum of every file.
+lock:
+	$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet uv
+	.venv-lock/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--quiet --upgrade --custom-compile-command "make lock" --output-file requirements.lock
+	rm -r .venv-lock
+
+docs: setup
+	$(BIN)/nmt config schema --markdown > docs/configuration.md
+
+clean:
+	rm -rf .venv prepared runs
