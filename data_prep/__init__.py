@@ -1,0 +1,1 @@
+"""Raw text files to a prepared corpus; knows no model and no Keras."""

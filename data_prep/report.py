@@ -1,0 +1,39 @@
+"""The table that `nmt prepare` prints. Knows nothing of how a corpus is made."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from data_prep.pipeline import Preparation
+from nmt.corpus import PARTS
+
+
+def preparation_table(preparation: Preparation) -> Table:
+    """What each stage kept and dropped, what the parts hold, and what share of the text the subword models cover."""
+    tables = Table.grid()
+    tables.add_row(_stage_table(preparation))
+    tables.add_row(_part_table(preparation))
+    return tables
+
+
+def _stage_table(preparation: Preparation) -> Table:
+    table = Table("training part", title="Pairs after each stage")
+    table.add_column("kept", justify="right")
+    table.add_column("dropped", justify="right")
+    for stage in preparation.stages:
+        table.add_row(stage.name.replace("_", " "), f"{stage.kept:,}", f"{stage.dropped:,}" if stage.dropped else "-")
+    return table
+
+
+def _part_table(preparation: Preparation) -> Table:
+    table = Table("part", "side", title="Characters covered by the subword models")
+    for heading in ("pairs", "tokens", "pieces", "covered"):
+        table.add_column(heading, justify="right")
+    for part in PARTS:
+        counts = preparation.manifest["parts"][part]
+        for side, pieces in preparation.manifest["vocabulary"].items():
+            covered = preparation.coverage[side][part]
+            table.add_row(
+                part, side, f"{counts['pairs']:,}", f"{counts[f'{side}_tokens']:,}", f"{pieces:,}", f"{covered:.2%}"
+            )
+    return table
