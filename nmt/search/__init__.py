@@ -1,0 +1,21 @@
+"""Search for the best target sentence.
+
+Every search takes `step(token_ids, state) -> (log_probs, attention, state)` and knows no model: `token_ids` are the last tokens
+(rows,), `state` is any nest of tensors with a first axis of rows, `log_probs` are (rows, vocabulary). All of it is `keras.ops`,
+so the same code runs in validation, in translation and inside the SavedModel.
+"""
+
+from __future__ import annotations
+
+from nmt.search.beam import beam_search
+from nmt.search.greedy import greedy_search
+from nmt.search.hypotheses import Hypotheses
+
+__all__ = ["Hypotheses", "beam_search", "greedy_search", "search"]
+
+
+def search(step, state, limits, max_length: int, beam_size: int, length_penalty: float) -> Hypotheses:  # type: ignore[no-untyped-def]
+    """Greedy search for a beam of one, beam search for a larger one; arguments as there."""
+    if beam_size == 1:
+        return greedy_search(step, state, limits, max_length)
+    return beam_search(step, state, limits, max_length, beam_size, length_penalty)

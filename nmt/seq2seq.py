@@ -1,0 +1,104 @@
+"""The translation model: encoder, decoder and output projection.
+
+It computes what training and search need, and knows neither of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from nmt.config import ModelConfig
+from nmt.decoder import Decoder, Memory
+from nmt.encoder import Encoder
+
+
+class Seq2Seq(keras.Model):
+    """A recurrent encoder-decoder over token ids.
+
+    Args:
+        config: the model's configuration.
+        source_vocabulary_size: pieces of the source's subword model.
+        target_vocabulary_size: pieces of the target's; with `tie_embeddings: all` the same.
+        precision: the Keras dtype policy of every layer.
+        use_cudnn: False keeps cuDNN kernels out of the graph, for export.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        source_vocabulary_size: int,
+        target_vocabulary_size: int,
+        precision: str = "float32",
+        use_cudnn: bool | str = "auto",
+    ) -> None:
+        super().__init__(dtype=precision, name="seq2seq")
+        self.config = config
+        with _policy(precision):
+            initializer = keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5)
+            self.target_embedding = keras.layers.ReversibleEmbedding(
+                target_vocabulary_size,
+                config.embedding_size,
+                tie_weights=config.tie_embeddings != "none",
+                embeddings_initializer=initializer,
+                name="target_embedding",
+            )
+            self.source_embedding = (
+                self.target_embedding
+                if config.tie_embeddings == "all"
+                else keras.layers.Embedding(
+                    source_vocabulary_size,
+                    config.embedding_size,
+                    embeddings_initializer=keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5),
+                    name="source_embedding",
+                )
+            )
+            self.encoder = Encoder(config, self.source_embedding, use_cudnn, name="encoder")
+            self.decoder = Decoder(config, self.target_embedding, use_cudnn, name="decoder")
+        ids = np.zeros((1, 2), np.int32)
+        self({"source_ids": ids + 4, "target_ids": ids + 4})  # creates every variable
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """Logits of every target position, given all tokens before it.
+
+        Args:
+            inputs: `source_ids` (batch, source_length) and `target_ids` (batch, target_length), as in `Batch`.
+            training: whether dropout is on.
+
+        Returns:
+            Logits (batch, target_length, target_vocabulary_size).
+        """
+        memory = self.remember(inputs["source_ids"], training=training)
+        readout = self.decoder(inputs["target_ids"], memory=memory, training=training)
+        return self.target_embedding(readout, reverse=True)
+
+    def remember(self, source_ids: Any, training: bool = False) -> Memory:
+        """Encodes the source for the decoder; source_ids are (batch, source_length)."""
+        return self.decoder.remember(*self.encoder(source_ids, training=training))
+
+    def step(self, token_ids: Any, state: Any, memory: Memory) -> tuple[Any, Any, Any]:
+        """One step of search (see `Decoder.step`).
+
+        Returns:
+            Log-probabilities of the next token (rows, target_vocabulary_size) in float32, the attention weights
+            (rows, source_length; None without attention), and the new state.
+        """
+        readout, weights, state = self.decoder.step(token_ids, state, memory)
+        logits = self.target_embedding(readout, reverse=True)  # (rows, target_vocabulary_size)
+        return ops.log_softmax(ops.cast(logits, "float32"), axis=-1), weights, state
+
+
+@contextmanager
+def _policy(precision: str) -> Iterator[None]:
+    """Layers that are made inside have this dtype policy."""
+    outer = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(outer)
