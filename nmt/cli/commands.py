@@ -1,0 +1,127 @@
+"""The commands that take a configuration or a run folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nmt.cli.settings import (
+    BatchSize,
+    BeamSize,
+    Checkpoint,
+    ConfigPath,
+    LengthPenalty,
+    Overrides,
+    RunPath,
+    Which,
+    decoding_of,
+    quiet_start,
+)
+from nmt.errors import NmtError
+
+if TYPE_CHECKING:
+    from nmt.evaluation import TextPairs
+
+
+class Split(StrEnum):
+    """A part of the prepared corpus."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+def prepare(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Make the prepared corpus of a configuration from its text files."""
+    from nmt.config import load_config
+
+    settings = load_config(config, overrides or ())
+
+    from rich.console import Console
+
+    from data_prep.pipeline import prepare as prepare_corpus
+    from data_prep.report import preparation_table
+
+    preparation = prepare_corpus(settings, report=lambda text: typer.echo(text, err=True))
+    if preparation.fresh:
+        Console(highlight=False).print(preparation_table(preparation))
+    typer.echo(str(preparation.folder))
+
+
+def train(config: ConfigPath, overrides: Overrides = None) -> None:
+    """Train a model on its prepared corpus; run again, it resumes."""
+    from nmt.config import load_config
+
+    settings = load_config(config, overrides or ())
+    with quiet_start():
+        from nmt.training import train as train_model
+    from nmt.terminal import TerminalReporter
+
+    try:
+        with TerminalReporter() as reporter:
+            run = train_model(settings, reporter)
+    except KeyboardInterrupt:
+        raise NmtError("interrupted; run the same command again to go on from the last checkpoint") from None
+    typer.echo(str(run.folder))
+
+
+def evaluate(
+    run: RunPath,
+    split: Annotated[Split | None, typer.Option(help="Part of the prepared corpus; test unless told.")] = None,
+    source: Annotated[list[Path] | None, typer.Option(help="Score this file instead; repeatable.")] = None,
+    reference: Annotated[list[Path] | None, typer.Option(help="The translations of --source; repeatable.")] = None,
+    checkpoint: Checkpoint = None,
+    beam_size: BeamSize = None,
+    length_penalty: LengthPenalty = None,
+    batch_size: BatchSize = None,
+) -> None:
+    """Score a model: BLEU, chrF, TER, exact match and character error rate; writes RUN/report.json."""
+    files = _paired(split, source or [], reference or [])
+    with quiet_start():
+        from nmt.checkpoints import RunFolder
+        from nmt.evaluation import evaluate as evaluate_run
+        from nmt.evaluation import read_split
+    from rich.console import Console
+
+    from nmt.terminal import LineProgress, report_tables
+
+    folder = RunFolder(run)
+    decoding = decoding_of(folder.config(), beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
+    texts = [_read_files(*pair) for pair in files] or [read_split(folder, (split or Split.test).value)]
+    with LineProgress(total=sum(len(text.sources) for text in texts)) as progress:
+        report = evaluate_run(run, texts, (checkpoint or Which.best).value, decoding, progress.advance)
+    Console(highlight=False).print(report_tables(report))
+    typer.echo(str(report.write(run)))
+
+
+def export(
+    run: RunPath,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="Where to, such as saved_models/quickstart.")],
+    checkpoint: Checkpoint = None,
+) -> None:
+    """Write a SavedModel, strings in and strings out, under the next version number."""
+    with quiet_start():
+        from nmt.export import export as export_run
+
+    typer.echo(str(export_run(run, target, (checkpoint or Which.best).value)))
+
+
+def _paired(split: Split | None, sources: list[Path], references: list[Path]) -> list[tuple[Path, Path]]:
+    if split is not None and (sources or references):
+        raise typer.BadParameter("expected either --split, or --source and --reference; received both")
+    if len(sources) != len(references):
+        raise typer.BadParameter(
+            f"expected one --reference for each --source; received {len(sources)} and {len(references)}"
+        )
+    return list(zip(sources, references, strict=True))
+
+
+def _read_files(source: Path, reference: Path) -> TextPairs:
+    from data_prep.readers import read_parallel
+    from nmt.evaluation import TextPairs
+
+    sources, references = zip(*read_parallel(source, reference), strict=True)
+    return TextPairs(source.name, list(sources), list(references), {"source": str(source), "reference": str(reference)})

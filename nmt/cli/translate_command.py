@@ -1,0 +1,180 @@
+r"""`nmt translate`: lines in, as many lines out, whatever the lines hold.
+
+Lines end at `\n` alone, in and out. A file is written aside and renamed once it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Protocol
+
+import typer
+
+from nmt.cli.settings import BatchSize, BeamSize, Checkpoint, LengthPenalty, Which, decoding_of, quiet_start
+from nmt.errors import DataError
+
+if TYPE_CHECKING:
+    from nmt.translation import Translation
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MAX_LINE_BYTES = 2**20  # of a longer line nothing more is kept in memory; decoding.max_source_bytes cuts far earlier
+
+
+class LineTranslator(Protocol):
+    """What translates lines: a run folder's model or a SavedModel."""
+
+    def translate(
+        self, lines: Iterable[bytes], progress: Callable[[int], None] = ...
+    ) -> Iterator[Translation]:  # pragma: no cover
+        """One translation a line, in their order."""
+
+
+def translate(
+    model: Annotated[Path, typer.Argument(metavar="RUN_OR_SAVED_MODEL", help="Run folder or SavedModel folder.")],
+    input: Annotated[Path | None, typer.Option(help="Text file, one sentence a line; else standard input.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Written when complete; else standard output.")] = None,
+    checkpoint: Checkpoint = None,
+    beam_size: BeamSize = None,
+    length_penalty: LengthPenalty = None,
+    batch_size: BatchSize = None,
+) -> None:
+    """Translate text, line by line: as many lines come out as go in."""
+    from nmt.terminal import LineProgress
+
+    options = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
+    reading = input.open("rb") if input else nullcontext(sys.stdin.buffer)
+    with reading as source, _writing(output) as sink:
+        translator = load(model, checkpoint, options)
+        total = _count_lines(input) if input else None
+        with LineProgress(total, live=output is not None or not sys.stdout.isatty()) as progress:
+            typed = input is None and sys.stdin.isatty()
+            translate_lines(translator, source, sink, progress.advance, progress.warn, at_once=typed)
+
+
+def load(model: Path, checkpoint: Which | None, options: dict[str, float | None]) -> LineTranslator:
+    """The translator in a folder, with what the command line changes of its search.
+
+    Raises:
+        DataError: the folder is missing or holds no model.
+        typer.BadParameter: an option does not apply to a SavedModel.
+    """
+    if not model.is_dir():
+        found = "a file" if model.exists() else "nothing"
+        raise DataError(
+            f"{model}: expected a run folder such as runs/quickstart or a SavedModel such as saved_models/quickstart, "
+            f"found {found}"
+        )
+    if not is_saved_model(model):
+        return _load_run(model, checkpoint or Which.best, options)
+    given = [key for key, value in {"checkpoint": checkpoint, **options}.items() if value is not None]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise typer.BadParameter(
+            f"a SavedModel has its search inside; leave out {option}, or translate with the run folder"
+        )
+    with quiet_start():
+        from nmt.saved_model import load_saved_model
+    return load_saved_model(model)
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Whether a folder holds a SavedModel, itself or in a numbered subfolder; looks without TensorFlow."""
+    return (folder / "saved_model.pb").exists() or any(
+        path.name.isdecimal() and (path / "saved_model.pb").exists() for path in folder.iterdir()
+    )
+
+
+def translate_lines(
+    translator: LineTranslator,
+    source: BinaryIO,
+    sink: BinaryIO,
+    progress: Callable[[int], None],
+    warn: Callable[[str], None],
+    at_once: bool = False,
+) -> None:
+    """Writes one line for each line that is read.
+
+    Args:
+        translator: makes the translations.
+        source: the text; any bytes.
+        sink: where the translations go.
+        progress: called with numbers of translated lines.
+        warn: called with a line of text for each line that was cut.
+        at_once: answer each line at once, for somebody who types.
+    """
+    lines = read_lines(source)
+    translations: Iterator[Translation]
+    if at_once:
+        translations = (translation for line in lines for translation in translator.translate([line], progress))
+    else:
+        translations = translator.translate(lines, progress)
+    for number, translation in enumerate(translations, start=1):
+        if translation.cut:
+            warn(f"line {number}: only its beginning was translated (decoding.max_source_tokens, max_source_bytes)")
+        sink.write(one_line(translation.text).encode("utf-8", errors="replace") + b"\n")
+        if at_once:
+            sink.flush()
+    sink.flush()
+
+
+def read_lines(source: BinaryIO) -> Iterator[bytes]:
+    r"""Lines without `\n` or `\r\n` and without a byte order mark at the start."""
+    first = True
+    while line := source.readline(MAX_LINE_BYTES):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = source.readline(MAX_LINE_BYTES)
+        yield (line.removeprefix(BYTE_ORDER_MARK) if first else line).removesuffix(b"\n").removesuffix(b"\r")
+        first = False
+
+
+def one_line(text: str) -> str:
+    """The text with a space for each line break, of whatever kind."""
+    return " ".join(text.splitlines())
+
+
+def _load_run(folder: Path, checkpoint: Which, options: dict[str, float | None]) -> LineTranslator:
+    with quiet_start():
+        from nmt.checkpoints import RunFolder
+        from nmt.translation import load_translator
+    return load_translator(folder, checkpoint.value, decoding_of(RunFolder(folder).config(), **options))
+
+
+@contextmanager
+def _writing(output: Path | None) -> Iterator[BinaryIO]:
+    """Standard output, or a file that appears when the block ends without an error."""
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    place = output.resolve()  # where a link stands, the file behind it is replaced
+    if place.exists() and not place.is_file():  # a device or a pipe cannot be renamed over; a folder says so itself
+        with place.open("wb") as file:
+            yield file
+        return
+    if not place.parent.is_dir():
+        raise DataError(f"{output}: expected its folder to exist; create {place.parent.name} first")
+    aside = place.with_name(f".{place.name}.tmp-{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if place.exists():
+            shutil.copymode(place, aside)
+        aside.replace(place)
+    finally:
+        with suppress(FileNotFoundError):
+            aside.unlink()
+
+
+def _count_lines(path: Path) -> int | None:
+    """Lines of a file, for the progress; None where reading it twice is not possible."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(MAX_LINE_BYTES), b""))

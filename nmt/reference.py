@@ -1,0 +1,83 @@
+"""`docs/configuration.md`, written from the configuration's schema. Knows nothing but that schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nmt.config import Config
+
+INTRODUCTION = """\
+# Configuration
+
+One YAML file describes one experiment. This page is written from the schema by `nmt config schema --markdown`; `nmt
+config check CONFIG` names all faults of a file at once; `--set section.key=value` overrides one on the command line.
+"""
+HEADING = "| key | type | default | range | explanation |\n| --- | --- | --- | --- | --- |\n"
+BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+Schema = dict[str, Any]
+
+
+def configuration_reference() -> str:
+    """The page, in Markdown: one table a section, every key once."""
+    schema = Config.model_json_schema()
+    definitions: dict[str, Schema] = schema["$defs"]
+    tables = [_table([], schema)]
+    for name, paths in _sections(schema, definitions).items():
+        tables.append(_table(paths, definitions[name]))
+    return "\n".join([INTRODUCTION, *tables])
+
+
+def _sections(schema: Schema, definitions: dict[str, Schema], path: str = "") -> dict[str, list[str]]:
+    """Each section's class and the places where it stands, depth first."""
+    found: dict[str, list[str]] = {}
+    for key, item in schema["properties"].items():
+        if name := _section_name(item):
+            place = f"{path}{key}"
+            for section, places in ({name: [place]} | _sections(definitions[name], definitions, f"{place}.")).items():
+                found.setdefault(section, []).extend(places)
+    return found
+
+
+def _table(places: list[str], schema: Schema) -> str:
+    title = f"## {', '.join(f'`{place}`' for place in places)}\n\n{schema['description']}\n\n" if places else ""
+    rows = [_row(key, item, key in schema.get("required", ())) for key, item in schema["properties"].items()]
+    return f"{title}{HEADING}{''.join(rows)}"
+
+
+def _row(key: str, item: Schema, required: bool) -> str:
+    choices = item.get("anyOf", [item])
+    kinds = " or ".join(_kind(choice) for choice in choices)
+    bounds = ", ".join(bound for choice in choices for bound in _bounds(choice))
+    default = "required" if required else _default(item)
+    explanation = " ".join(item.get("description", "See below.").split())
+    return f"| `{key}` | {kinds} | {default} | {bounds} | {explanation} |\n"
+
+
+def _kind(choice: Schema) -> str:
+    if "$ref" in choice:
+        return "section"
+    if "enum" in choice:
+        return ", ".join(f"`{value}`" for value in choice["enum"])
+    if "const" in choice:
+        return f"`{choice['const']}`"
+    return str(choice["type"])
+
+
+def _bounds(choice: Schema) -> Iterator[str]:
+    yield from (f"{sign} {choice[bound]:g}" for bound, sign in BOUNDS.items() if bound in choice)
+    if "pattern" in choice:
+        yield f"`{choice['pattern']}`"
+
+
+def _default(item: Schema) -> str:
+    if _section_name(item) and item.get("default") is None:
+        return "null" if "default" in item else "its own"
+    value = item.get("default")
+    return "null" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _section_name(item: Schema) -> str | None:
+    choices = [item, *item.get("anyOf", ())]
+    return next((str(choice["$ref"]).rpartition("/")[2] for choice in choices if "$ref" in choice), None)

@@ -1,0 +1,161 @@
+"""What a person sees while the work runs: one live line on a terminal, plain lines elsewhere, tables of results.
+
+Progress goes to stderr, so that stdout holds results alone. Knows no models.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TaskID, TextColumn
+from rich.table import Table
+
+from nmt.progress import Progress as Figures
+from nmt.progress import Round
+
+if TYPE_CHECKING:
+    from nmt.evaluation import Report, Result
+
+SECONDS_BETWEEN_LINES = 10.0
+BAR_NEEDS_WIDTH = 100
+SCORES = {
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "ter": "TER ↓",
+    "exact_match": "exact match",
+    "character_error_rate": "character error rate ↓",
+}
+
+
+class LiveLine:
+    """One line that changes, on a terminal; as a context manager it leaves the terminal whole after any error.
+
+    Args:
+        console: where to; by default stderr.
+        columns: what follows the figures and the bar, after Rich.
+    """
+
+    def __init__(self, console: Console | None, *columns: ProgressColumn) -> None:
+        self.console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        bar = [BarColumn(bar_width=20)] if self.console.width >= BAR_NEEDS_WIDTH else []
+        figures = TextColumn("{task.fields[figures]}", markup=False)
+        self._bar = Progress(figures, *bar, *columns, console=self.console, transient=True, redirect_stdout=False)
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def say(self, text: str) -> None:
+        """Prints a line above the live one."""
+        self.console.print(text, markup=False)
+
+    def stop(self) -> None:
+        """Removes the live line, if there is one."""
+        if self._task is not None:
+            self._bar.stop()
+
+    def _show(self, **fields: Any) -> None:
+        """Draws the live line, and starts it at the first call."""
+        if self._task is None:
+            self._task = self._bar.add_task("", **fields)
+            self._bar.start()
+        else:
+            self._bar.update(self._task, **fields)
+
+
+class TerminalReporter(LiveLine):
+    """Reports a training (see `nmt.progress.Reporter`)."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console)
+        self._next_line = 0.0
+
+    def start(self, text: str) -> None:
+        """Says once what is about to happen."""
+        self.say(text)
+
+    def steps(self, progress: Figures) -> None:
+        """Draws the figures of the last steps; where there is no terminal, prints them every ten seconds."""
+        figures = _step_line(progress)
+        if self.console.is_terminal:
+            self._show(figures=figures, completed=progress.step, total=progress.total_steps)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            self.say(figures)
+
+    def round(self, result: Round) -> None:
+        """Prints a validation."""
+        self.say(_round_line(result))
+
+    def end(self, text: str) -> None:
+        """Says how the training ended."""
+        self.stop()
+        self.say(text)
+
+
+class LineProgress(LiveLine):
+    """Counts translated lines, on a terminal; elsewhere it says nothing but warnings.
+
+    Args:
+        total: lines in all; None where nobody knows.
+        live: draw the count; not where the translations go to the same terminal.
+        console: where to; by default stderr.
+    """
+
+    def __init__(self, total: int | None = None, live: bool = True, console: Console | None = None) -> None:
+        super().__init__(console, MofNCompleteColumn())
+        self._total, self._live, self._done, self._started = total, live, 0, time.monotonic()
+
+    def advance(self, lines: int) -> None:
+        """Counts lines."""
+        self._done += lines
+        if self._live and self.console.is_terminal:
+            rate = self._done / max(1e-9, time.monotonic() - self._started)
+            self._show(figures=f"{rate:,.0f} lines/s", completed=self._done, total=self._total)
+
+    def warn(self, text: str) -> None:
+        """Prints a warning."""
+        self.say(f"nmt: warning: {text}")
+
+
+def report_tables(report: Report) -> Group:
+    """Scores and signatures: of each text, and where there are several of all together."""
+    results = report.results if len(report.results) == 1 else [*report.results, report.together]
+    return Group(report.title, *(_score_table(result) for result in results))
+
+
+def _score_table(result: Result) -> Table:
+    table = Table(f"{result.name} ({result.sentences:,})")
+    table.add_column("score", justify="right")
+    table.add_column("signature (↓ lower is better)", overflow="fold")
+    for key, heading in SCORES.items():
+        score = getattr(result.scores, key)
+        table.add_row(heading, f"{score.score:.2f}", score.signature or "")
+    return table
+
+
+def _step_line(figures: Figures) -> str:
+    return (
+        f"epoch {figures.epoch:3}  step {figures.step:,}/{figures.total_steps:,}  loss {figures.loss:.3f}  "
+        f"{figures.tokens_per_second:,.0f} tokens/s  {_duration(figures.seconds_left)} left"
+    )
+
+
+def _round_line(result: Round) -> str:
+    best = "  best so far" if result.is_best else ""
+    return (
+        f"epoch {result.epoch:3}  step {result.step:,}  validation loss {result.loss:.3f}  "
+        f"perplexity {result.perplexity:,.2f}  BLEU {result.bleu:.2f}{best}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes = int(seconds) // 60
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min {int(seconds) % 60:02} s" if minutes else f"{int(seconds)} s"

@@ -1,0 +1,203 @@
+"""The configuration: what is accepted, and what a user is told of each fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt.config import MAX_CONFIG_BYTES, Config, differences, load_config, parse_config
+from nmt.errors import ConfigError
+
+MINIMAL = "name: small\ncorpus:\n  synthetic: {kind: english_korean}\n"
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    """Loads a text as a configuration file."""
+
+    def load_text(text: str, *overrides: str) -> Config:
+        path = tmp_path / "small.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_config(path, overrides)
+
+    return load_text
+
+
+def faults(error: pytest.ExceptionInfo[ConfigError]) -> list[str]:
+    """The message's lines, without the file's name."""
+    return [line.partition("small.yaml: ")[2] for line in str(error.value).splitlines()]
+
+
+def test_minimal_file_has_all_defaults(load: Any) -> None:
+    config = load(MINIMAL)
+    assert config.training.epochs == 20
+    assert config.run_folder == Path("runs/small")
+    assert config.prepared_folder == Path("prepared/small")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_configurations_of_the_project_are_valid_and_named_after_their_file(path: Path) -> None:
+    assert load_config(path).name == path.stem
+
+
+def test_unknown_key_names_the_nearest(load: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL + "training: {learning_rat: 0.1}\n")
+    (fault,) = faults(error)
+    assert fault.startswith("training.learning_rat: unknown key; expected one of seed, epochs")
+    assert fault.endswith("Did you mean 'learning_rate'?")
+
+
+def test_unknown_key_in_a_nested_section(load: Any) -> None:
+    with pytest.raises(
+        ConfigError, match=r"corpus\.filters\.max_character: unknown key.*Did you mean 'max_characters'"
+    ):
+        load(MINIMAL + "  filters: {max_character: 10}\n")
+
+
+def test_unknown_word_names_the_nearest(load: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL + "model: {attention: genral}\n")
+    assert faults(error) == [
+        "model.attention: expected one of none, dot, general, additive; received 'genral'. Did you mean 'general'?"
+    ]
+
+
+def test_all_faults_are_told_at_once(load: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL + "training: {epochs: 0, learning_rate: -1}\nmodel: {dropout: 1.0}\ndecodin: {}\n")
+    assert sorted(fault.partition(":")[0] for fault in faults(error)) == [
+        "decodin",
+        "model.dropout",
+        "training.epochs",
+        "training.learning_rate",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("training: {epochs: 0}", "training.epochs: expected greater than or equal to 1; received 0"),
+        ("training: {epochs: ten}", "training.epochs: expected a valid integer; received 'ten'"),
+        ("training: {epochs: 1.5}", "training.epochs: expected a valid integer; received 1.5"),
+        ("training: {epochs: true}", "training.epochs: expected a valid integer; received True"),
+        ("model: {bidirectional: 1}", "model.bidirectional: expected a valid boolean; received 1"),
+        ("model: {dropout: 1.0}", "model.dropout: expected less than 1; received 1.0"),
+        ("training: {clip_norm: .nan}", "training.clip_norm: expected"),
+    ],
+)
+def test_value_out_of_range_or_of_wrong_type(load: Any, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL + text + "\n")
+    (fault,) = faults(error)
+    assert fault.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("corpus: {synthetic: {}}", "name: expected a value, received none; add the key"),
+        ("name: small", "corpus: expected a value, received none; add the key"),
+        ("name: small\ncorpus: {}", "expected 'train' with the training files, or 'synthetic'"),
+        ("name: small\ncorpus: {train: {source: a}}", "expected either both 'source' and 'target', or 'tsv' alone"),
+        ("name: small\ncorpus: {synthetic: {}, train: {tsv: a}}", "either 'synthetic' or files, received both"),
+        ("name: ../small\ncorpus: {synthetic: {}}", "name: "),
+    ],
+)
+def test_what_a_configuration_needs(load: Any, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(text)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: {attention: dot, encoder_units: 10, decoder_units: 30}", "expected decoder_units: 20, received 30"),
+        ("model: {tie_embeddings: all}\nsubword: {shared: false}", "set subword.shared: true"),
+        ("subword: {source_normalization: nmt_nfkc_cf}", "set shared: false"),
+    ],
+)
+def test_values_that_do_not_fit_each_other(load: Any, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL + text + "\n")
+    assert message in str(error.value)
+
+
+def test_numbers_and_words_are_read_as_yaml_1_2(load: Any) -> None:
+    config = load("name: no\ncorpus: {synthetic: {}}\ntraining: {learning_rate: 1e-3, seed: 012}\n")
+    assert config.name == "no"
+    assert config.training.learning_rate == 0.001
+    assert config.training.seed == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n- b\n", "expected sections such as 'name:' and 'corpus:', received list"),
+        ("", "received NoneType"),
+        ("just words", "received str"),
+        ("name: [", "not valid YAML"),
+        ("name: a\nname: b\n", "duplicate key"),
+        ("name: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
+    ],
+)
+def test_file_that_is_no_configuration(load: Any, text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(text)
+    assert message in str(error.value)
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file; name a configuration such as"):
+        load_config(tmp_path / "missing.yaml")
+    with pytest.raises(ConfigError, match="expected a readable UTF-8 file"):
+        load_config(tmp_path)
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="expected a readable UTF-8 file"):
+        load_config(binary)
+    binary.write_bytes(b"#" * (MAX_CONFIG_BYTES + 1))
+    with pytest.raises(ConfigError, match="at most 1,000,000 bytes"):
+        load_config(binary)
+
+
+def test_overrides(load: Any) -> None:
+    config = load(
+        MINIMAL,
+        "training.epochs=3",
+        "corpus.filters.max_tokens=7",
+        "training.save_every_steps=null",
+        "model={cell: gru}",
+        "corpus.root=a=b",
+    )
+    assert (config.training.epochs, config.corpus.filters.max_tokens, config.model.cell) == (3, 7, "gru")
+    assert config.corpus.root == "a=b"
+
+
+@pytest.mark.parametrize("override", ["training.epochs", "=3", ""])
+def test_override_that_is_none(load: Any, override: str) -> None:
+    with pytest.raises(ConfigError, match=r"expected section\.key=value"):
+        load(MINIMAL, override)
+
+
+def test_override_is_checked_like_the_file(load: Any) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
+        load(MINIMAL, "training.epoch=3")
+
+
+def test_differences_name_key_old_and_new(load: Any) -> None:
+    old = load(MINIMAL)
+    new = load(MINIMAL, "training.epochs=3", "corpus.synthetic=null", "corpus.train.tsv=a.tsv")
+    found = differences(old, new)
+    assert "training.epochs: 20 -> 3" in found
+    assert "corpus.train.tsv: None -> a.tsv" in found
+    assert differences(old, old) == []
+
+
+def test_resolved_configuration_reads_back_as_itself(load: Any) -> None:
+    config = load(MINIMAL)
+    assert parse_config(config.model_dump(mode="json")) == config

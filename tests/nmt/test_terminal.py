@@ -1,0 +1,144 @@
+"""What a terminal shows, and what a file gets instead."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from nmt.config import DecodingConfig
+from nmt.evaluation import Report, Result, Scores
+from nmt.metrics import Score
+from nmt.progress import Progress, Reporter, Round
+from nmt.terminal import LineProgress, TerminalReporter, report_tables
+
+
+def make_console(is_terminal: bool = False, width: int = 120) -> Console:
+    """A console that keeps what it is told."""
+    return Console(
+        file=io.StringIO(), force_terminal=is_terminal, width=width, highlight=False, soft_wrap=True, _environ={}
+    )
+
+
+def shown(console: Console) -> str:
+    """What went to the console."""
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def figures(step: int = 50, seconds_left: float = 75.0) -> Progress:
+    return Progress(step, 1_200, 1, 4.5678, 3_512.4, 0.001, seconds_left)
+
+
+LINE = "epoch   1  step 50/1,200  loss 4.568  3,512 tokens/s  1 min 15 s left"
+
+
+def test_without_a_terminal_there_is_a_plain_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 100.0, 105.0, 111.0, 111.0])
+    monkeypatch.setattr("nmt.terminal.time.monotonic", lambda: next(clock))
+    console = make_console()
+    reporter: Reporter = TerminalReporter(console)
+    for step in (50, 100, 150):
+        reporter.steps(figures(step))
+    assert shown(console).splitlines() == [LINE, LINE.replace("50/", "150/")]
+
+
+def test_on_a_terminal_there_is_one_live_line() -> None:
+    console = make_console(is_terminal=True)
+    with TerminalReporter(console) as reporter:
+        reporter.steps(figures(50))
+        reporter.steps(figures(100))
+        reporter.end("done")
+    assert LINE in shown(console)
+    assert shown(console).endswith("done\n")
+    assert "\x1b[?25h" in shown(console)  # the cursor is back
+
+
+def test_narrow_terminal_has_no_bar() -> None:
+    console = make_console(is_terminal=True, width=80)
+    with TerminalReporter(console) as reporter:
+        reporter.steps(figures())
+    assert LINE in shown(console)
+    assert "━" not in shown(console)
+
+
+def test_live_line_goes_away_after_an_error() -> None:
+    console = make_console(is_terminal=True)
+    with pytest.raises(ValueError, match="stop"), TerminalReporter(console) as reporter:
+        reporter.steps(figures())
+        raise ValueError("stop")
+    assert "\x1b[?25h" in shown(console)
+
+
+def test_nothing_is_written_where_nothing_happened() -> None:
+    console = make_console(is_terminal=True)
+    with TerminalReporter(console):
+        pass
+    assert shown(console) == ""
+
+
+@pytest.mark.parametrize(("is_best", "ending"), [(True, "  best so far"), (False, "")])
+def test_round_is_one_line_with_a_mark_for_the_best(is_best: bool, ending: str) -> None:
+    console = make_console()
+    TerminalReporter(console).round(Round(1_200, 3, 2.5, 12.18, 25.314, is_best, 3.0))
+    line = f"epoch   3  step 1,200  validation loss 2.500  perplexity 12.18  BLEU 25.31{ending}\n"
+    assert shown(console) == line
+
+
+def test_folder_names_are_no_markup() -> None:
+    console = make_console()
+    TerminalReporter(console).start("runs/[red]x")
+    assert shown(console) == "runs/[red]x\n"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(3.9, "3 s left"), (3_900.0, "1 h 05 min left")])
+def test_time_left(seconds: float, text: str) -> None:
+    console = make_console()
+    TerminalReporter(console).steps(figures(seconds_left=seconds))
+    assert shown(console).endswith(f"  {text}\n")
+
+
+def test_line_progress_counts_on_a_terminal_alone() -> None:
+    quiet, plain, live = make_console(is_terminal=True), make_console(), make_console(is_terminal=True)
+    for progress in (LineProgress(10, live=False, console=quiet), LineProgress(10, console=plain)):
+        with progress:
+            progress.advance(4)
+    assert (shown(quiet), shown(plain)) == ("", "")
+    with LineProgress(10, console=live) as progress:
+        progress.advance(4)
+    assert "4/10" in shown(live)
+
+
+def test_line_progress_warns_everywhere() -> None:
+    console = make_console()
+    LineProgress(console=console).warn("line 3: cut")
+    assert shown(console) == "nmt: warning: line 3: cut\n"
+
+
+def make_result(name: str, bleu: float) -> Result:
+    scores = Scores(Score(bleu, "tok:13a"), Score(2.0), Score(3.0), Score(4.0), Score(5.0))
+    return Result(name, ["one", "two"], scores)
+
+
+def make_report(*results: Result) -> Report:
+    together = results[0] if len(results) == 1 else make_result("all together", 30.0)
+    return Report(list(results), together, "best", 1_200, DecodingConfig(), 0.5, "f" * 64)
+
+
+def test_table_has_scores_and_signatures() -> None:
+    console = make_console()
+    console.print(report_tables(make_report(make_result("test", 12.345))))
+    lines = shown(console).splitlines()
+    assert lines[0] == "best checkpoint, step 1,200; beam 5, length penalty 1; 4.0 lines/s"
+    assert any("test (2)" in line for line in lines)
+    assert any("BLEU" in line and "12.3" in line and "tok:13a" in line for line in lines)
+    assert "all together" not in shown(console)
+
+
+def test_several_texts_are_shown_apart_and_together() -> None:
+    console = make_console()
+    console.print(report_tables(make_report(make_result("a.en", 10.0), make_result("b.en", 50.0))))
+    text = shown(console)
+    assert text.index("a.en (2)") < text.index("10.00") < text.index("b.en (2)") < text.index("50.00")
+    assert text.index("50.00") < text.index("all together (2)") < text.index("30.00")
