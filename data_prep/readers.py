@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -136,7 +136,7 @@ def _file_pairs(files: TextFiles, root: Path) -> Iterator[Pair]:
 def _synthetic_parts(synthetic: Synthetic) -> Iterator[tuple[str, Iterable[Pair]]]:
     from data_prep.synthetic import english_korean  # a corpus of files never loads the grammars
 
-    generators: dict[str, Callable[..., dict[str, list]]] = {"english_korean": english_korean}
+    generators: dict[str, Callable[..., dict[str, list[Any]]]] = {"english_korean": english_korean}
     generate = generators[synthetic.kind]
     corpora = generate(synthetic.seed, synthetic.train, synthetic.validation, synthetic.test)
     for part in PARTS:

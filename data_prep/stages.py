@@ -8,6 +8,7 @@ of tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -50,7 +51,7 @@ def stage_counts(rows: ir.Table) -> ir.Table:
     return rows.filter(rows.corpus == "train").group_by("stage", "part").agg(rows=lambda group: group.count())
 
 
-def stages_of(labels: list[dict], corpus: CorpusConfig) -> list[Stage]:
+def stages_of(labels: list[dict[str, Any]], corpus: CorpusConfig) -> list[Stage]:
     """The stages in their order, from the rows of `stage_counts`; `split` drops what it sets aside."""
     kept = sum(label["rows"] for label in labels)
     stages = [Stage("read", kept, 0)]

@@ -84,7 +84,9 @@ def measure_coverage(tokenizer: Tokenizer, sentences: Iterable[str]) -> Coverage
     return Coverage(share, tuple(character for character, _ in missing.most_common(5)))
 
 
-def measure_all(tokenizers: tuple[Tokenizer, Tokenizer], texts: dict[str, Path], minimum: float) -> dict:
+def measure_all(
+    tokenizers: tuple[Tokenizer, Tokenizer], texts: dict[str, Path], minimum: float
+) -> dict[str, dict[str, float]]:
     """The coverage of every part, as `{side: {part: share}}`.
 
     Args:

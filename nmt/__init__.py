@@ -1,0 +1,1 @@
+"""Prepared corpus to model to translation."""

@@ -1,7 +1,7 @@
 """Attention: what the decoder reads from the encoder's outputs.
 
-Each attention is a layer `(queries, keys, values, mask) -> (context, weights)`. The keys are computed once a sentence by
-`project`, because search asks the same memory at every step. Knows nothing of encoder and decoder.
+Each attention is a layer `(queries, keys, values, mask) -> (context, weights)`. The keys are computed once a sentence
+by `project`, because search asks the same memory at every step. Knows nothing of encoder and decoder.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The batch plan: which rows stand together in which batch of which epoch, as data.
 
-A plan is computed from lengths, a seed and the epoch's number alone, so a position in the training is two integers (epoch,
-step) and a resumed run sees the batches of the uninterrupted one. Rows of similar lengths share a batch, and every batch has
-one of at most `MAX_SHAPES` shapes. Knows token ids and nothing of models.
+A plan is computed from lengths, a seed and the epoch's number alone, so a position in the training is two integers
+(epoch, step) and a resumed run sees the batches of the uninterrupted one. Rows of similar lengths share a batch, and
+every batch has one of at most `MAX_SHAPES` shapes. Knows token ids and nothing of models.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Bucket:
 class BatchPlan:
     """All epochs' batches over one part of a corpus.
 
-    Rows are grouped by target length and inside each group by source length, where that pads least. A batch holds as many
-    rows as fit `batch_tokens` on its longer side.
+    Rows are grouped by target length and inside each group by source length, where that pads least. A batch holds as
+    many rows as fit `batch_tokens` on its longer side.
 
     Args:
         pairs: the token ids.
@@ -160,7 +160,8 @@ def _cut_twice(
 def _cut(rows: np.ndarray, lengths: np.ndarray, groups: int) -> list[np.ndarray]:
     """Cuts rows into at most `groups` by length so that padding each to its group's longest costs least.
 
-    Dynamic programming over the distinct lengths: best[e] is the least cost of the e shortest ones in the groups so far.
+    Dynamic programming over the distinct lengths: best[e] is the least cost of the e shortest ones in the groups so
+    far.
     """
     distinct, counts = np.unique(lengths[rows], return_counts=True)
     rows_below = np.concatenate([[0], np.cumsum(counts)])

@@ -11,8 +11,8 @@
         SHA256SUMS                  of the three files, as sha256sum writes it
       metrics.jsonl report.json
 
-A checkpoint is written aside, flushed and renamed; `last` is the newest whole one, and its state says which is `best`. The
-format knows no backend: a checkpoint of one Keras backend loads in another.
+A checkpoint is written aside, flushed and renamed; `last` is the newest whole one, and its state says which is `best`.
+The format knows no backend: a checkpoint of one Keras backend loads in another.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ from nmt.errors import CorruptFileError, DataError
 from nmt.tokenizer import Tokenizer
 
 RUN_FORMAT = 1
-MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, SUMS_FILE = "model.safetensors", "optimizer.safetensors", "state.json", "SHA256SUMS"
+MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, SUMS_FILE = (
+    "model.safetensors",
+    "optimizer.safetensors",
+    "state.json",
+    "SHA256SUMS",
+)
 SEED_SUFFIX = "seed_generator_state"
 
 

@@ -1,8 +1,8 @@
 """The configuration: one YAML file, one experiment.
 
-The schema stands here once, as pydantic models; every default, range and explanation is read from it (`docs/configuration.md`
-and the JSON Schema are written from it). Unknown keys are refused, and all faults of a file are reported together. Knows
-nothing of models or corpora, and imports neither Keras nor TensorFlow.
+The schema stands here once, as pydantic models; every default, range and explanation is read from it
+(`docs/configuration.md` and the JSON Schema are written from it). Unknown keys are refused, and all faults of a file
+are reported together. Knows nothing of models or corpora, and imports neither Keras nor TensorFlow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class TextFiles(Section):
 
     source: str | None = Field(None, description="File with one source sentence a line.")
     target: str | None = Field(None, description="File with the translations, line by line.")
-    tsv: str | None = Field(None, description="File with source, a tab, target on each line; instead of the two others.")
+    tsv: str | None = Field(
+        None, description="File with source, a tab, target on each line; instead of the two others."
+    )
 
     @model_validator(mode="after")
     def _one_form(self) -> TextFiles:
@@ -197,7 +199,8 @@ class DecodingConfig(Section):
 
     beam_size: PositiveInt = Field(5, description="Hypotheses kept alive; 1 is greedy search.")
     length_penalty: Annotated[float, Field(ge=0.0)] = Field(
-        1.0, description="Exponent of GNMT's length penalty (Wu et al. 2016, eq. 14); 0 compares plain log-probabilities."
+        1.0,
+        description="Exponent of GNMT's length penalty (Wu et al. 2016, eq. 14); 0 compares plain log-probabilities.",
     )
     max_length: PositiveInt = Field(200, description="Tokens of a translation, at most.")
     max_length_ratio: Annotated[float, Field(gt=0.0)] = Field(
@@ -211,7 +214,9 @@ class DecodingConfig(Section):
 class ExportConfig(Section):
     """The SavedModel."""
 
-    beam_size: PositiveInt | None = Field(None, description="Beam size inside the SavedModel; null: decoding.beam_size.")
+    beam_size: PositiveInt | None = Field(
+        None, description="Beam size inside the SavedModel; null: decoding.beam_size."
+    )
     length_penalty: Annotated[float, Field(ge=0.0)] | None = Field(
         None, description="Length penalty inside the SavedModel; null: decoding.length_penalty."
     )
@@ -238,10 +243,12 @@ class Config(Section):
 
     @property
     def prepared_folder(self) -> Path:
+        """Where `nmt prepare` writes, relative to where the command runs."""
         return Path("prepared") / self.name
 
     @property
     def run_folder(self) -> Path:
+        """Where `nmt train` writes, relative to where the command runs."""
         return Path("runs") / self.name
 
 

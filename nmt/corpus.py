@@ -1,8 +1,8 @@
 """The prepared corpus, as it is read: manifest, token ids in memory-mapped Arrow files, subword models.
 
     prepared/NAME/
-      manifest.json                 what the corpus was made from, what each stage kept, a checksum per file, one fingerprint
-      source.model target.model     SentencePiece; the same bytes twice where the model is shared
+      manifest.json                 what the corpus was made from, what each stage kept, a checksum per file, one
+      fingerprint source.model target.model     SentencePiece; the same bytes twice where the model is shared
       train.arrow ...               token ids, one part a file: columns source and target, lists of int32
       train.parquet ...             the text of the same rows: columns line, source, target
 
@@ -109,7 +109,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         found = manifest["format"]
     except FileNotFoundError:
-        raise DataError(f"{folder}: expected a prepared corpus, found no manifest.json; run nmt prepare first") from None
+        raise DataError(
+            f"{folder}: expected a prepared corpus, found no manifest.json; run nmt prepare first"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: expected a manifest in JSON ({error}); run nmt prepare again") from None
     if found != CORPUS_FORMAT:
@@ -130,8 +132,8 @@ def _check_file(path: Path, expected: str) -> None:
         raise CorruptFileError(f"{path}: {error.strerror}; run nmt prepare again") from None
     if received != expected:
         raise CorruptFileError(
-            f"{path}: expected SHA-256 {expected[:12]}..., received {received[:12]}...; the file was changed or damaged, "
-            f"run nmt prepare again"
+            f"{path}: expected SHA-256 {expected[:12]}..., received {received[:12]}...; the file was changed or "
+            f"damaged, run nmt prepare again"
         )
 
 

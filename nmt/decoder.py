@@ -1,9 +1,9 @@
 """The decoder: one set of layers, two ways through them.
 
-`call` runs over the whole target at once, for training; `step` takes one token, for search. Only the bottom layer's output
-asks the memory, and the layers above and the readout get the context (as in GNMT: Wu et al. 2016, section 3): no layer waits
-for the attention of the step before, so each runs over the whole target. Without attention the decoder is that of Sutskever
-et al. 2014: all it knows of the source is the state it starts from. Knows nothing of search.
+`call` runs over the whole target at once, for training; `step` takes one token, for search. Only the bottom layer's
+output asks the memory, and the layers above and the readout get the context (as in GNMT: Wu et al. 2016, section 3):
+no layer waits for the attention of the step before, so each runs over the whole target. Without attention the decoder
+is that of Sutskever et al. 2014: all it knows of the source is the state it starts from. Knows nothing of search.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ class Decoder(keras.layers.Layer):
             memory: of `rows`, or of fewer rows each of which serves as many neighbouring rows of `token_ids`.
 
         Returns:
-            The readout (rows, embedding_size), the attention weights (rows, source_length; None without attention), and the
-            new state.
+            The readout (rows, embedding_size), the attention weights (rows, source_length; None without attention),
+            and the new state.
         """
         outputs = self.embedding(token_ids) * self.scale  # (rows, embedding_size)
         context = weights = None
@@ -110,16 +110,16 @@ class Decoder(keras.layers.Layer):
             outputs, cell_state = layer.cell(_join(outputs, context), state[i], training=False)
             new_state.append(list(cell_state) if isinstance(cell_state, list | tuple) else [cell_state])
             if i == 0 and self.attention:
-                context, weights = self._ask(outputs, memory)
+                context, weights = _ask(self.attention, outputs, memory)
         return self.readout(_join(outputs, context)), weights, new_state
 
-    def _ask(self, outputs: Any, memory: Memory) -> tuple[Any, Any]:
-        """One query a row; rows of one sentence ask its memory together, so that it is never copied."""
-        assert self.attention is not None
-        sentences = ops.shape(memory.values)[0]
-        queries = ops.reshape(outputs, (sentences, -1, outputs.shape[-1]))  # (batch, rows of a sentence, units)
-        context, weights = self.attention(queries, memory.keys, memory.values, memory.mask)
-        return tuple(ops.reshape(x, (-1, ops.shape(x)[-1])) for x in (context, weights))  # type: ignore[return-value]
+
+def _ask(attention: Attention, outputs: Any, memory: Memory) -> tuple[Any, Any]:
+    """One query a row; rows of one sentence ask its memory together, so that it is never copied."""
+    sentences, rows = ops.shape(memory.values)[0], ops.shape(outputs)[0]
+    queries = ops.reshape(outputs, (sentences, -1, outputs.shape[-1]))  # (batch, rows of a sentence, units)
+    context, weights = attention(queries, memory.keys, memory.values, memory.mask)
+    return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, ops.shape(weights)[-1]))
 
 
 def _join(outputs: Any, context: Any) -> Any:

@@ -1,7 +1,7 @@
 """The encoder: source tokens to a memory that the decoder can ask, and the state it starts from.
 
-Stacked LSTM or GRU layers, each in one direction or both (Schuster & Paliwal 1997; Sutskever et al. 2014; Bahdanau et al.
-2015, section 3.2). Knows nothing of the target side.
+Stacked LSTM or GRU layers, each in one direction or both (Schuster & Paliwal 1997; Sutskever et al. 2014; Bahdanau et
+al. 2015, section 3.2). Knows nothing of the target side.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Encoder(keras.layers.Layer):
             training: whether dropout is on.
 
         Returns:
-            The values (batch, source_length, units), the mask (batch, source_length), True where there is a token, and the
-            top layer's final state, all parts side by side (batch, state_units).
+            The values (batch, source_length, units), the mask (batch, source_length), True where there is a token, and
+            the top layer's final state, all parts side by side (batch, state_units).
         """
         mask = ops.not_equal(source_ids, PAD_ID)  # (batch, source_length)
         values = self.dropout(self.embedding(source_ids) * self.scale, training=training)

@@ -11,8 +11,8 @@ from keras import ops
 class SmoothedCrossEntropy(keras.losses.Loss):
     """Cross-entropy against labels that give some probability to every class (Szegedy et al. 2016, section 7).
 
-    The target distribution is (1 - smoothing) at the label plus smoothing / classes everywhere. The mean is over positions
-    weighted by `sample_weight`, so padding with weight 0 does not count. Computed in float32.
+    The target distribution is (1 - smoothing) at the label plus smoothing / classes everywhere. The mean is over
+    positions weighted by `sample_weight`, so padding with weight 0 does not count. Computed in float32.
 
     Args:
         smoothing: probability that is spread; 0 is the plain cross-entropy, whose exponential is the perplexity.

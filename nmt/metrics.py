@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from sacrebleu.metrics import BLEU, CHRF, TER
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def exact_match(sources: Sequence[str], hypotheses: Sequence[str], references: S
 
 def character_error_rate(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     """Levenshtein distance in characters over the references' characters; lower is better."""
-    errors = sum(edit_distance(hypothesis, reference) for hypothesis, reference in zip(hypotheses, references, strict=True))
+    errors = sum(
+        edit_distance(hypothesis, reference) for hypothesis, reference in zip(hypotheses, references, strict=True)
+    )
     return Score(100.0 * errors / max(1, sum(map(len, references))))
 
 

@@ -1,7 +1,8 @@
 """Text to token ids and back, through SentencePiece.
 
-The subword model's own normalization is the only one there is, and it travels with the model. The SavedModel holds the same
-model in TF Text; `clean_line` says in plain Python what its graph does to a line before that. Knows no corpus and no network.
+The subword model's own normalization is the only one there is, and it travels with the model. The SavedModel holds the
+same model in TF Text; `clean_line` says in plain Python what its graph does to a line before that. Knows no corpus and
+no network.
 """
 
 from __future__ import annotations
@@ -30,11 +31,14 @@ class Tokenizer:
 
     Raises:
         CorruptFileError: the bytes are no SentencePiece model.
-        DataError: the model numbers its special pieces differently, or holds a piece that TF Text cannot load.
+        DataError: the model numbers its special pieces differently, or holds a piece that TF Text cannot load
+            or that stands for a newline.
     """
 
     def __init__(self, model: bytes, origin: str = "subword model") -> None:
         try:
+            if not model:
+                raise ValueError("it is empty")  # sentencepiece would take it for a model without pieces
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except (RuntimeError, ValueError, OSError) as error:
             raise CorruptFileError(f"{origin}: not a SentencePiece model ({error}); prepare the corpus again") from None
@@ -46,6 +50,8 @@ class Tokenizer:
         # SentencePiece 0.1.96, which TF Text and TF Serving carry, crashes on over-long pieces.
         if any(len(processor.id_to_piece(i).encode()) > MAX_PIECE_BYTES for i in range(self.size)):
             raise DataError(f"{origin}: expected pieces of at most {MAX_PIECE_BYTES} bytes")
+        if any("\n" in text for text in processor.decode([[i] for i in range(self.size)])):
+            raise DataError(f"{origin}: expected no piece that stands for a newline, since a translation is one line")
 
     @classmethod
     def from_file(cls, path: Path) -> Tokenizer:

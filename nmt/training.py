@@ -1,7 +1,8 @@
 """Training: batches through the model, a validation after each epoch, checkpoints, resume.
 
-The loop between the steps is plain Python; a step is Keras' own `train_on_batch`. What a training remembers is the model, the
-optimizer and a `TrainingState`, so a run that was killed goes on from its last checkpoint as if nothing had happened. Knows no
+The loop between the steps is plain Python; a step is Keras' own `train_on_batch`. What a training remembers is the
+model, the optimizer and a `TrainingState`, so a run that was killed goes on from its last checkpoint as if nothing had
+happened. Knows no
 terminal: it reports through a `Reporter`.
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 import keras
 
 from nmt.batches import Batch, BatchPlan
-from nmt.checkpoints import RunFolder, TrainingState, copy_weights
+from nmt.checkpoints import RunFolder, copy_weights
 from nmt.config import Config, CorpusConfig, SubwordConfig, differences
 from nmt.corpus import PreparedCorpus
 from nmt.errors import TrainingError
@@ -119,6 +120,8 @@ class Training:
         """Validates after an epoch, updates the best so far and saves."""
         started = time.monotonic()
         loss, score = self.validation.run(self.model)
+        if not math.isfinite(loss):  # the last update spoiled the weights: they must not replace a good checkpoint
+            raise TrainingError(self._divergence(loss))
         figure = score if self.config.training.keep_best == "bleu" else -loss
         is_best = self.state.best_figure is None or figure > self.state.best_figure
         self.state = replace(self.state, epoch=self.state.epoch + 1, epoch_step=0)
@@ -138,8 +141,9 @@ class Training:
     def _announcement(self) -> str:
         shapes = self.plan.shapes
         text = (
-            f"{self.folder.folder}: {self.model.count_params():,} parameters, {self.plan.steps_per_epoch:,} steps an epoch in "
-            f"{len(shapes)} shapes, {100 * self.plan.padding_share:.0f} % padding, {keras.backend.backend()} backend"
+            f"{self.folder.folder}: {self.model.count_params():,} parameters, {self.plan.steps_per_epoch:,} steps an "
+            f"epoch in {len(shapes)} shapes, {100 * self.plan.padding_share:.0f} % padding, "
+            f"{keras.backend.backend()} backend"
         )
         return f"{text}, resumed at step {self.state.step:,}" if self.state.step else text
 
@@ -153,7 +157,9 @@ class Training:
 
     def _divergence(self, loss: float) -> str:
         steps = self.folder.steps()
-        kept = f"the last checkpoint is {self.folder.checkpoint_at(steps[-1])}" if steps else "there is no checkpoint yet"
+        kept = (
+            f"the last checkpoint is {self.folder.checkpoint_at(steps[-1])}" if steps else "there is no checkpoint yet"
+        )
         return (
             f"step {self.state.step}: expected a finite loss, received {loss}; {kept}. Lower training.learning_rate or "
             f"training.clip_norm, raise training.warmup_steps, or take training.precision: float32"
@@ -222,6 +228,6 @@ def _check_run(run: RunFolder, config: Config, corpus: PreparedCorpus) -> None:
     changed = [line for line in differences(run.config(), config) if not line.startswith(FREE_KEYS)]
     if changed:
         raise TrainingError(
-            f"{run.folder}: was started with other settings ({'; '.join(changed)}); take the old ones to resume, or remove "
-            f"the run folder or choose another name to train anew"
+            f"{run.folder}: was started with other settings ({'; '.join(changed)}); take the old ones to resume, or "
+            f"remove the run folder or choose another name to train anew"
         )

@@ -81,7 +81,7 @@ def at_place(name: str) -> tuple[Frame, ...]:
 
 AT_HOME, IN_THE_PARK = at_place("home"), at_place("park")
 HABITS_AT_HOME = tuple(frame for frame in AT_HOME if frame.verb in {habit.verb for habit in a.HABITS})
-HERE = {place.english: at_place(place.english) for place in lx.PUBLIC + (lx.SCHOOL,)}
+HERE = {place.english: at_place(place.english) for place in (*lx.PUBLIC, lx.SCHOOL)}
 GOALS = tuple(lx.PLACES[name] for name, frames in HERE.items() if frames)
 
 

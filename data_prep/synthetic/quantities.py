@@ -32,7 +32,7 @@ COUNTED_GOODS = tuple(
     for frame in a.BUY
     if (nouns := tuple(noun for noun in frame.nouns if noun.counter and noun.measure != "cup"))
 )
-SMALL_PRICES = tuple(range(1000, 10_000, 1000)) + (10_000, 15_000, 20_000)
+SMALL_PRICES = (*range(1000, 10_000, 1000), 10_000, 15_000, 20_000)
 MIDDLE_PRICES = tuple(range(20_000, 100_000, 5000))
 BOOK_PRICES = tuple(range(5000, 10_000, 1000)) + tuple(range(10_000, 50_000, 5000))
 LARGE_PRICES = tuple(range(100_000, 1_000_000, 50_000))

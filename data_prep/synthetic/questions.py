@@ -128,7 +128,7 @@ def what_did_they(draw: Draw) -> tuple[str, str]:
 @pattern
 def where_did_they(draw: Draw) -> tuple[str, str]:
     """Where did the tourist lose the passport yesterday?"""
-    act = action(draw, tuple(frame for frame in a.DEEDS if frame.places) + (a.LOSE,), place=0.0)
+    act = action(draw, (*(frame for frame in a.DEEDS if frame.places), a.LOSE), place=0.0)
     who, (when, korean_when) = doer(draw, act, third=True), times.past(draw, act)
     asked = act.korean(finish(who, lift(who, act.predicate), "past", question=True))
     return f"where did {who.english} {act.english('base')} {when}?", f"{who.topic} {korean_when} 어디에서 {asked}?"

@@ -1,8 +1,8 @@
 """Search for the best target sentence.
 
-Every search takes `step(token_ids, state) -> (log_probs, attention, state)` and knows no model: `token_ids` are the last tokens
-(rows,), `state` is any nest of tensors with a first axis of rows, `log_probs` are (rows, vocabulary). All of it is `keras.ops`,
-so the same code runs in validation, in translation and inside the SavedModel.
+Every search takes `step(token_ids, state) -> (log_probs, attention, state)` and knows no model: `token_ids` are the
+last tokens (rows,), `state` is any nest of tensors with a first axis of rows, `log_probs` are (rows, vocabulary). All
+of it is `keras.ops`, so the same code runs in validation, in translation and inside the SavedModel.
 """
 
 from __future__ import annotations

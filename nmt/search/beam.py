@@ -32,9 +32,9 @@ def beam_search(
 ) -> Hypotheses:
     """Keeps the `beam_size` likeliest open hypotheses and the best finished one, by score.
 
-    A row is done when no open hypothesis can still beat its finished one: log-probabilities only fall and the penalty only
-    grows up to the row's limit, so `log_prob / penalty(limit)` is the most that an open hypothesis can reach. The result of a
-    row therefore does not depend on the other rows.
+    A row is done when no open hypothesis can still beat its finished one: log-probabilities only fall and the penalty
+    only grows up to the row's limit, so `log_prob / penalty(limit)` is the most that an open hypothesis can reach. The
+    result of a row therefore does not depend on the other rows.
 
     Args:
         step: as described in `nmt.search`.
