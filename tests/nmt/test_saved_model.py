@@ -1,0 +1,177 @@
+"""Reading exports, with a SavedModel that turns text to capitals in place of a translator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from nmt import saved_model as saved_model_module
+from nmt.config import DecodingConfig
+from nmt.errors import CorruptFileError, ExportError
+from nmt.export import seal
+from nmt.saved_model import EXPORT_FORMAT, INFO_FILE, ExportInfo, load_ops, load_saved_model
+from nmt.translation import Translation
+
+LINES = [b"bb", b"", b"aaaa", b"d", b"ccc"]
+INFO = ExportInfo(
+    format=EXPORT_FORMAT,
+    name="capitals",
+    checkpoint="best",
+    checkpoint_step=1,
+    corpus_fingerprint="0" * 64,
+    decoding=DecodingConfig(batch_size=2),
+    versions={"tensorflow": tf.__version__},
+    files={},
+)
+
+
+class Capitals(tf.Module):
+    """Text to capitals; the "log-probability" counts the bytes, and from four on a line is "cut"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        text = tf.TensorSpec([None], tf.string, name="text")
+        self.translate = tf.function(self._translate, input_signature=[text])
+
+    def _translate(self, text: Any) -> dict[str, Any]:
+        length = tf.strings.length(text)
+        return {"translation": tf.strings.upper(text), "log_prob": -tf.cast(length, tf.float32), "cut": length >= 4}
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One export. Only to be read."""
+    folder = tmp_path_factory.mktemp("capitals") / "1"
+    module = Capitals()
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.translate})
+    seal(folder, INFO)
+    return folder
+
+
+@pytest.fixture
+def version(sealed: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(sealed, tmp_path / "1"))
+
+
+def test_translations_come_in_the_order_of_the_lines(sealed: Path) -> None:
+    done: list[int] = []
+    translations = list(load_saved_model(sealed).translate(LINES, done.append))
+    assert translations == [
+        Translation("BB", -2.0, False),
+        Translation("", 0.0, False),
+        Translation("AAAA", -4.0, True),
+        Translation("D", -1.0, False),
+        Translation("CCC", -3.0, False),
+    ]
+    assert done == [2, 2, 1]  # batches of decoding.batch_size
+
+
+def test_lines_of_like_length_go_together(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = load_saved_model(sealed)
+    batches: list[list[bytes]] = []
+    translate_batch = translator.translate_batch
+
+    def record(lines: list[bytes]) -> list[Translation]:
+        batches.append(lines)
+        return translate_batch(lines)
+
+    monkeypatch.setattr(translator, "translate_batch", record)
+    list(translator.translate(LINES))
+    assert batches == [[b"aaaa", b"ccc"], [b"bb", b"d"], [b""]]
+
+
+def test_a_stream_is_translated_window_by_window(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_model_module, "LINES_AT_ONCE", 2)
+    read: list[bytes] = []
+
+    def stream() -> Any:
+        for line in LINES:
+            read.append(line)
+            yield line
+
+    translations = load_saved_model(sealed).translate(stream())
+    assert next(translations).text == "BB"
+    assert read == LINES[:2]
+    assert [translation.text for translation in translations] == ["", "AAAA", "D", "CCC"]
+
+
+def test_no_lines_have_no_translations(sealed: Path) -> None:
+    translator = load_saved_model(sealed)
+    assert list(translator.translate([])) == []
+    assert translator.translate_batch([]) == []
+    assert translator.translate_texts(["x"]) == ["X"]
+
+
+def test_takes_the_highest_version(version: Path) -> None:
+    for name in ("9", "010", "x99", ".tmp-11-1"):
+        shutil.copytree(version, version.parent / name)
+    (version.parent / "12").touch()
+    assert load_saved_model(version.parent).folder.name == "010"
+    assert load_saved_model(version.parent / "9").folder.name == "9"
+
+
+def test_says_what_the_export_was_made_from(sealed: Path) -> None:
+    info = load_saved_model(sealed).info
+    assert (info.name, info.decoding.batch_size) == ("capitals", 2)
+    assert set(info.files) >= {"saved_model.pb", "variables/variables.index"}
+
+
+def test_a_folder_without_exports_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(ExportError, match="run nmt export first"):
+            load_saved_model(path)
+
+
+def test_a_foreign_saved_model_is_refused(version: Path) -> None:
+    (version / INFO_FILE).unlink()
+    with pytest.raises(ExportError, match="as nmt export writes it"):
+        load_saved_model(version)
+
+
+def test_a_foreign_format_is_refused_with_advice(version: Path) -> None:
+    values = json.loads((version / INFO_FILE).read_text())
+    (version / INFO_FILE).write_text(json.dumps({**values, "format": 2}))
+    with pytest.raises(ExportError, match=r"expected export format 1, received 2; export the run again"):
+        load_saved_model(version)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "unknown": 2}'])
+def test_a_damaged_description_is_refused(version: Path, text: str) -> None:
+    (version / INFO_FILE).write_text(text)
+    with pytest.raises(CorruptFileError, match=r"keras_nmt\.json: expected the description of an export"):
+        load_saved_model(version)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.index", "fingerprint.pb"])
+def test_one_changed_bit_is_found(version: Path, name: str) -> None:
+    data = bytearray((version / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (version / name).write_bytes(data)
+    with pytest.raises(CorruptFileError, match=rf"{name}: expected SHA-256"):
+        load_saved_model(version)
+
+
+def test_a_missing_file_is_found(version: Path) -> None:
+    (version / "variables" / "variables.index").unlink()
+    with pytest.raises(CorruptFileError, match=r"variables\.index: No such file"):
+        load_saved_model(version)
+
+
+def test_a_graph_that_tensorflow_cannot_load_is_an_export_error(version: Path) -> None:
+    (version / INFO_FILE).unlink()
+    (version / "saved_model.pb").write_bytes(b"not a graph")
+    seal(version, INFO)  # the checksums are right
+    with pytest.raises(ExportError, match="cannot load this SavedModel"):
+        load_saved_model(version)
+
+
+def test_versions_that_do_not_fit_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_model_module, "version", lambda name: "2.1.0")
+    with pytest.raises(ExportError, match="do not fit together: expected the same minor version"):
+        load_ops()
