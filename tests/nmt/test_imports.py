@@ -1,0 +1,133 @@
+"""Who may import whom: read from the source, so that an import inside a function counts too."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LEVELS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("config",),
+    ("tokenizer",),
+    ("corpus",),
+    ("batches", "attention", "losses", "metrics", "schedules", "search", "progress"),
+    ("encoder", "optimizers"),
+    ("decoder",),
+    ("seq2seq",),
+    ("checkpoints",),
+    ("translation", "evaluation"),
+    ("training", "export", "saved_model"),
+    ("reference", "terminal", "versions", "verify_export"),
+    ("cli",),
+    ("__main__",),
+)
+LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
+TENSORFLOW_MODULES = {"nmt/export.py", "nmt/saved_model.py", "nmt/verify_export.py"}
+LAZY_TENSORFLOW = ("nmt/cli", "nmt/versions.py")  # the command that prints versions, inside a function
+DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus"}
+WORDS_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "misc", "common"}
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def unit(path: Path) -> str:
+    """The module or folder right below the package: `nmt/search/beam.py` is `search`."""
+    return path.relative_to(ROOT / path.relative_to(ROOT).parts[0]).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:
+    """Full names of what a file imports; `from nmt import config` counts as `nmt.config`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{relative(path)}: expected absolute imports"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported_units(path: Path, package: str) -> set[str]:
+    """What a file imports of a package, as units; itself left out."""
+    names = (name.split(".") for name in imports(path))
+    return {parts[1] for parts in names if parts[0] == package and len(parts) > 1} - {unit(path)}
+
+
+def modules() -> list[Path]:
+    return [path for path in sources("nmt") if unit(path) != "__init__"]
+
+
+def test_every_module_has_its_place() -> None:
+    strangers = sorted({unit(path) for path in modules()} - set(LEVEL))
+    assert not strangers, f"place {', '.join(strangers)} in LEVELS of {relative(Path(__file__))}: who may import whom?"
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_nobody_imports_upward(path: Path) -> None:
+    level = LEVEL.get(unit(path), len(LEVELS))
+    upward = sorted(name for name in imported_units(path, "nmt") if LEVEL.get(name, -1) > level)
+    assert not upward, f"{relative(path)} imports {', '.join(upward)} from above"
+
+
+def test_there_is_no_cycle() -> None:
+    """Modules of one level may import each other, but not in a circle."""
+    graph: dict[str, set[str]] = {}
+    for path in [*modules(), *sources("data_prep")]:
+        package = relative(path).split("/")[0]
+        name = f"{package}.{unit(path)}"
+        others = {f"{other}.{found}" for other in ("nmt", "data_prep") for found in imported_units(path, other)}
+        graph.setdefault(name, set()).update(others - {name})
+    while leaves := [name for name, others in graph.items() if not others & set(graph)]:
+        for name in leaves:
+            del graph[name]
+    assert not graph, f"these import each other in a circle: {', '.join(sorted(graph))}"
+
+
+def test_nmt_knows_data_prep_only_on_the_command_line() -> None:
+    found = [
+        relative(path) for path in sources("nmt") if unit(path) != "cli" and imported_packages(path) & {"data_prep"}
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", sources("data_prep"), ids=relative)
+def test_data_prep_knows_little_of_nmt(path: Path) -> None:
+    foreign = sorted(imported_units(path, "nmt") - DATA_PREP_MAY_IMPORT)
+    assert not foreign, f"{relative(path)} imports nmt's {', '.join(foreign)}"
+
+
+@pytest.mark.parametrize("path", sources("data_prep"), ids=relative)
+def test_data_prep_knows_no_model(path: Path) -> None:
+    assert not imported_packages(path) & {"keras", "tensorflow", "tensorflow_text"}
+
+
+def imported_packages(path: Path, top_level_only: bool = False) -> set[str]:
+    return {name.split(".")[0] for name in imports(path, top_level_only)}
+
+
+@pytest.mark.parametrize("path", sources("nmt"), ids=relative)
+def test_tensorflow_stands_in_export_alone(path: Path) -> None:
+    if relative(path) in TENSORFLOW_MODULES:
+        return
+    lazily = relative(path).startswith(LAZY_TENSORFLOW)
+    found = imported_packages(path, top_level_only=lazily) & {"tensorflow", "tensorflow_text"}
+    assert not found, f"{relative(path)} imports {', '.join(sorted(found))}"
+
+
+@pytest.mark.parametrize("name", ["errors", "config", "tokenizer", "corpus", "batches", "metrics"])
+def test_what_needs_no_keras_does_not_import_it(name: str) -> None:
+    assert not imported_packages(ROOT / "nmt" / f"{name}.py") & {"keras", "tensorflow", "tensorflow_text"}
+
+
+def test_no_module_is_named_after_nothing() -> None:
+    names = {part.removesuffix(".py") for path in [*sources("nmt"), *sources("data_prep")] for part in path.parts[-3:]}
+    assert not names & WORDS_WITHOUT_MEANING

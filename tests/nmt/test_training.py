@@ -1,0 +1,323 @@
+"""Training: the loop with a toy model and scripted validations, then the real model.
+
+The toy model sees only the target, has dropout, and is fast; what is tested with it (order of batches, resume,
+checkpoints, patience) does not depend on the model.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+import pytest
+from keras import ops
+
+import nmt.training
+from nmt.checkpoints import RunFolder, load_state
+from nmt.config import Config
+from nmt.errors import DataError, TrainingError
+from nmt.seq2seq import Seq2Seq
+from nmt.training import train
+
+ROOT = Path(__file__).resolve().parents[2]
+Checksum = Callable[[Path], str]
+
+
+class ToyModel(keras.Model):
+    """Answers from the token before alone; takes Seq2Seq's arguments."""
+
+    def __init__(self, config: Any, source_size: int, target_size: int, precision: str = "float32") -> None:
+        super().__init__(name="toy")
+        self.embedding = keras.layers.Embedding(target_size, 4, name="embedding")
+        self.dropout = keras.layers.Dropout(0.2, name="dropout")
+        self.dense = keras.layers.Dense(target_size, name="dense")
+        ids = ops.ones((1, 2), "int32")
+        self({"source_ids": ids, "target_ids": ids})
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        return self.dense(self.dropout(self.embedding(inputs["target_ids"]), training=training))
+
+
+class ScriptedValidation:
+    """Gives the figures of `script`, one (loss, BLEU) a round; the last ones for ever."""
+
+    script: ClassVar[list[tuple[float, float]]] = []
+
+    def __init__(self, config: Any, corpus: Any) -> None:
+        self.rounds = 0
+
+    def run(self, model: Any) -> tuple[float, float]:
+        figures = self.script[min(self.rounds, len(self.script) - 1)]
+        self.rounds += 1
+        return figures
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch, corpus_folder: Path) -> type[ScriptedValidation]:
+    """A prepared corpus in the current directory, and fakes in place of model and validation."""
+    monkeypatch.setattr(nmt.training, "Seq2Seq", ToyModel)
+    monkeypatch.setattr(nmt.training, "Validation", ScriptedValidation)
+    monkeypatch.setattr(ScriptedValidation, "script", [(2.0, 10.0)])
+    monkeypatch.setattr(nmt.training, "LOG_EVERY_STEPS", 1)
+    return ScriptedValidation
+
+
+class Interrupted(Exception):
+    """Stands for a kill."""
+
+
+def interrupt_at(patch: pytest.MonkeyPatch, step: int) -> None:
+    """Lets the training die before this step, counted from 1."""
+    original, steps = nmt.training.train_step, iter(range(1, 1_000_000))
+
+    def dying(model: Any, batch: Any) -> float:
+        if next(steps) == step:
+            raise Interrupted
+        return original(model, batch)
+
+    patch.setattr(nmt.training, "train_step", dying)
+
+
+def last(run: RunFolder) -> Path:
+    return run.checkpoint("last")
+
+
+def lines_of(folder: Path, event: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def named(config: Config, name: str) -> Config:
+    """The same configuration under another name, with the corpus of the first."""
+    if not Path("prepared", name).exists():
+        os.symlink(Path("prepared", "tiny").resolve(), Path("prepared", name))
+    return config.model_copy(update={"name": name})
+
+
+def test_same_seed_same_weights(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
+    config, other = tiny_config(), tiny_config(training={"seed": 2})
+    runs = [train(named(one, name), recorder) for one, name in ((config, "a"), (config, "b"), (other, "c"))]
+    sums = [checksum(last(run)) for run in runs]
+    assert sums[0] == sums[1] != sums[2]
+
+
+def test_one_epoch_and_then_another_equals_two(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
+    """With a constant learning rate; a schedule that looks at the number of epochs changes its steps."""
+    for schedule, equal in (("constant", True), ("cosine", False)):
+        one, two = (tiny_config(training={"schedule": schedule, "epochs": epochs}) for epochs in (1, 2))
+        at_once = train(named(two, f"{schedule}-once"), recorder)
+        train(named(one, f"{schedule}-twice"), recorder)
+        resumed = train(named(two, f"{schedule}-twice"), recorder)
+        assert load_state(last(resumed)).epoch == 2
+        assert (checksum(last(resumed)) == checksum(last(at_once))) == equal
+
+
+@pytest.mark.parametrize("dies_at", [2, 6])
+def test_resumed_within_an_epoch_bit_for_bit(
+    toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, dies_at: int
+) -> None:
+    config = tiny_config(training={"save_every_steps": 2})
+    whole = train(named(config, "whole"), recorder)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, dies_at)
+        with pytest.raises(Interrupted):
+            train(named(config, "killed"), recorder)
+    train(named(config, "killed"), recorder)
+    killed = RunFolder(Path("runs/killed"))
+    assert checksum(last(killed)) == checksum(last(whole))
+    assert load_state(last(killed)) == load_state(last(whole))
+    steps = [[line["step"] for line in lines_of(run.folder, "steps")] for run in (whole, killed)]
+    assert steps[0] == steps[1] == list(range(1, load_state(last(whole)).step + 1))
+    assert [line["step"] for line in lines_of(killed.folder, "validation")] == [
+        line["step"] for line in lines_of(whole.folder, "validation")
+    ]
+
+
+def test_a_finished_training_does_nothing_more(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
+    run = train(tiny_config(training={"epochs": 1}), recorder)
+    before, metrics = checksum(last(run)), (run.folder / "metrics.jsonl").read_text()
+    train(tiny_config(training={"epochs": 1}), recorder)
+    assert (checksum(last(run)), (run.folder / "metrics.jsonl").read_text()) == (before, metrics)
+    assert "resumed at step" in recorder.texts[-2] and "all 1 epochs done" in recorder.texts[-1]
+
+
+@pytest.mark.parametrize(
+    ("keep_best", "script"),
+    [
+        ("loss", [(3.0, 9.0), (2.0, 8.0), (2.5, 7.0), (2.1, 9.9), (1.0, 99.0)]),
+        ("bleu", [(1.0, 5.0), (2.0, 7.0), (0.5, 6.0), (0.1, 7.0), (0.1, 99.0)]),
+    ],
+)
+def test_patience_stops_and_the_best_is_kept(
+    toy: Any, tiny_config: Any, recorder: Any, keep_best: str, script: list[tuple[float, float]]
+) -> None:
+    """The second round is the best; two without a gain follow, and a tie is no gain."""
+    toy.script = script
+    config = tiny_config(training={"epochs": 9, "patience": 2, "keep_best": keep_best})
+    run = train(config, recorder)
+    assert [result.is_best for result in recorder.rounds] == [True, True, False, False]
+    best = recorder.rounds[1].step
+    assert run.checkpoint("best") == run.checkpoint_at(best)
+    assert run.steps() == [best, recorder.rounds[3].step]
+    assert "no gain in 2 rounds" in recorder.texts[-1]
+    train(config, recorder)
+    assert len(recorder.rounds) == 4
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(
+    toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = train(tiny_config(training={"epochs": 1}), recorder)
+    before, saved = checksum(last(run)), load_state(last(run)).step
+    monkeypatch.setattr(nmt.training, "train_step", lambda model, batch: math.nan)
+    with pytest.raises(TrainingError) as caught:
+        train(tiny_config(), recorder)
+    message = str(caught.value)
+    assert message.startswith(f"step {saved + 1}: expected a finite loss, received nan")
+    assert f"checkpoints/{saved:08d}" in message and "Lower training.learning_rate" in message
+    assert (run.steps(), checksum(last(run))) == ([saved], before)
+
+
+def test_weights_that_are_not_finite_are_never_saved(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    """The last update of an epoch may spoil the weights after a finite loss: validation sees it."""
+    toy.script = [(2.0, 10.0), (math.nan, 0.0)]
+    with pytest.raises(TrainingError, match="expected a finite loss, received nan"):
+        train(tiny_config(), recorder)
+    run = RunFolder(Path("runs/tiny"))
+    assert len(run.steps()) == 1 and load_state(last(run)).epoch == 1
+
+
+def test_another_corpus_is_refused_with_both_fingerprints(
+    toy: Any, tiny_config: Any, recorder: Any, corpus_folder: Path
+) -> None:
+    train(tiny_config(training={"epochs": 1}), recorder)
+    manifest = json.loads((corpus_folder / "manifest.json").read_text())
+    old = manifest["fingerprint"]
+    (corpus_folder / "manifest.json").write_text(json.dumps(manifest | {"fingerprint": "0123456789abcdef"}))
+    with pytest.raises(TrainingError, match=rf"{old[:12]}\.\.\..*0123456789ab\.\.\.; remove the run folder or choose"):
+        train(tiny_config(), recorder)
+
+
+def test_changed_settings_are_refused_by_name(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    train(tiny_config(training={"epochs": 1}), recorder)
+    changed = tiny_config(model={"dropout": 0.3}, training={"clip_norm": 2.0, "epochs": 2})
+    with pytest.raises(TrainingError) as caught:
+        train(changed, recorder)
+    assert "(model.dropout: 0.1 -> 0.3; training.clip_norm: 1.0 -> 2.0)" in str(caught.value)
+
+
+def test_free_settings_may_change(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    train(tiny_config(training={"epochs": 1}), recorder)
+    run = train(tiny_config(training={"patience": 3}, decoding={"beam_size": 7}), recorder)
+    assert run.config().decoding.beam_size == 7
+    assert load_state(last(run)).epoch == 2
+
+
+def test_a_corpus_of_other_settings_is_refused(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    with pytest.raises(TrainingError, match=r"\(subword\.vocabulary_size: 44 -> 50\); run nmt prepare again"):
+        train(tiny_config(subword={"vocabulary_size": 50}), recorder)
+
+
+def test_without_a_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_config: Any, recorder: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="run nmt prepare first"):
+        train(tiny_config(), recorder)
+    assert not Path("runs").exists()
+
+
+def test_progress_is_reported(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    run = train(tiny_config(training={"learning_rate": 0.25}), recorder)
+    steps = [progress.step for progress in recorder.progress]
+    assert steps == list(range(1, recorder.progress[-1].total_steps + 1))
+    assert {progress.learning_rate for progress in recorder.progress} == {0.25}
+    assert recorder.progress[-1].seconds_left == 0
+    assert [line["step"] for line in lines_of(run.folder, "steps")] == steps
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny_corpus: Path, tiny_config: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RunFolder, list[int], int]]:
+    """The real model, trained with the real validation; its traces and the number of batch shapes."""
+    traces: list[int] = []
+    original, shapes = Seq2Seq.call, 0
+
+    @functools.wraps(original)
+    def counted(self: Seq2Seq, inputs: Any, training: bool = False) -> Any:
+        if training:
+            traces.append(1)
+        return original(self, inputs, training=training)
+
+    class Quiet:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *_: None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("trained"))
+        Path("prepared").symlink_to(tiny_corpus / "prepared")
+        patch.setattr(Seq2Seq, "call", counted)
+        config = tiny_config(training={"epochs": 3, "learning_rate": 0.03, "batch_tokens": 80})
+        run = train(config, Quiet())
+        corpus = nmt.training.PreparedCorpus(config.prepared_folder)
+        shapes = len(nmt.training.BatchPlan(corpus.tokens("train"), 80, 1).shapes)
+        yield RunFolder(run.folder.resolve()), traces, shapes
+
+
+def test_loss_falls(trained: tuple[RunFolder, list[int], int]) -> None:
+    losses = [line["loss"] for line in lines_of(trained[0].folder, "validation")]
+    training = [line["loss"] for line in lines_of(trained[0].folder, "steps")]
+    assert losses[-1] < 0.8 * losses[0]
+    assert training[-1] < 0.8 * training[0]
+
+
+def test_validation_is_logged(trained: tuple[RunFolder, list[int], int]) -> None:
+    lines = lines_of(trained[0].folder, "validation")
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert all(0.0 <= line["bleu"] <= 100.0 for line in lines)
+    assert all(line["perplexity"] == pytest.approx(math.exp(line["loss"])) for line in lines)
+
+
+def test_batches_of_many_shapes_trace_the_step_a_few_times(trained: tuple[RunFolder, list[int], int]) -> None:
+    _, traces, shapes = trained
+    assert shapes >= 6
+    assert 1 <= len(traces) <= 3
+
+
+@pytest.mark.slow
+def test_killed_process_resumes_bit_for_bit(
+    tmp_path: Path, write_corpus: Any, tiny_config: Any, checksum: Checksum
+) -> None:
+    """SIGKILL in the middle of an epoch; the run that is started again ends with the uninterrupted one's weights."""
+    write_corpus(tmp_path, train=120)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    def command(name: str, verb: str) -> list[str]:
+        settings = {"training": {"epochs": 3, "save_every_steps": 2}}
+        values = tiny_config(name, **settings).model_dump(mode="json", exclude_none=True)
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(values))  # JSON is YAML
+        return [sys.executable, "-m", "nmt", verb, f"{name}.yaml"]
+
+    for name in ("whole", "killed"):
+        subprocess.run(command(name, "prepare"), cwd=tmp_path, env=environment, check=True, capture_output=True)
+    subprocess.run(command("whole", "train"), cwd=tmp_path, env=environment, check=True, capture_output=True)
+    run = RunFolder(tmp_path / "runs" / "killed")
+    process = subprocess.Popen(command("killed", "train"), cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    while not run.steps() and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    whole = RunFolder(tmp_path / "runs" / "whole")
+    assert run.steps()[-1] < whole.steps()[-1]
+    subprocess.run(command("killed", "train"), cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert checksum(last(run)) == checksum(last(whole))
+    assert load_state(last(run)) == load_state(last(whole))
