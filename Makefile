@@ -4,6 +4,8 @@ BIN := .venv/bin
 DEMO_SENTENCES := 'My grandmother bought three apples at the market yesterday.' \
 	'Please drink the coffee.' 'The student reads a book at the library every day.'
 export TF_CPP_MIN_LOG_LEVEL ?= 3
+# Tests leave nothing behind, not even compiled modules.
+test test-slow check: export PYTHONDONTWRITEBYTECODE = 1
 
 .PHONY: setup demo test test-slow check format lock docs clean
 
@@ -14,7 +16,7 @@ setup: .venv/installed
 	"expected Python 3.11 to 3.13, received %d.%d; name one: make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 # The main job on the built-in corpus: prepare, train, evaluate, export, translate.

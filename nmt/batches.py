@@ -69,12 +69,17 @@ class BatchPlan:
         pairs: the token ids.
         batch_tokens: padded tokens of a batch on its longer side, at most (a single longer row is a batch of its own).
         seed: seeds the shuffling of every epoch; None keeps one fixed order, for validation.
+        max_tokens: rows with more tokens on a side are left out.
     """
 
-    def __init__(self, pairs: TokenPairs, batch_tokens: int, seed: int | None = None) -> None:
+    def __init__(
+        self, pairs: TokenPairs, batch_tokens: int, seed: int | None = None, max_tokens: int | None = None
+    ) -> None:
         self._pairs = pairs
         self._seed = seed
-        self.buckets = _make_buckets(pairs.source.lengths + 1, pairs.target.lengths + 1, batch_tokens)
+        longest = np.maximum(pairs.source.lengths, pairs.target.lengths)
+        rows = np.flatnonzero(longest <= max_tokens) if max_tokens else np.arange(len(pairs))
+        self.buckets = _make_buckets(rows, pairs.source.lengths + 1, pairs.target.lengths + 1, batch_tokens)
         self.steps_per_epoch = sum(bucket.batches for bucket in self.buckets)
 
     @property
@@ -136,9 +141,11 @@ def token_lists(lists: list[list[int]]) -> TokenLists:
     return TokenLists(np.array([i for ids in lists for i in ids], np.int32), offsets)
 
 
-def _make_buckets(source_lengths: np.ndarray, target_lengths: np.ndarray, batch_tokens: int) -> list[Bucket]:
+def _make_buckets(
+    rows: np.ndarray, source_lengths: np.ndarray, target_lengths: np.ndarray, batch_tokens: int
+) -> list[Bucket]:
     """The cut into target and source groups that pads least, of those with at most `MAX_SHAPES` buckets."""
-    plans = [_cut_twice(source_lengths, target_lengths, groups) for groups in TARGET_GROUPS]
+    plans = [_cut_twice(rows, source_lengths, target_lengths, groups) for groups in TARGET_GROUPS]
     plan = min(plans, key=lambda buckets: sum(len(rows) * (source + target) for rows, source, target in buckets))
     return [
         Bucket(rows, (min(len(rows), max(1, batch_tokens // max(source, target))), source, target))
@@ -147,13 +154,13 @@ def _make_buckets(source_lengths: np.ndarray, target_lengths: np.ndarray, batch_
 
 
 def _cut_twice(
-    source_lengths: np.ndarray, target_lengths: np.ndarray, target_groups: int
+    rows: np.ndarray, source_lengths: np.ndarray, target_lengths: np.ndarray, target_groups: int
 ) -> list[tuple[np.ndarray, int, int]]:
     """Groups of target length, and in each of them groups of source length, as (rows, source length, target length)."""
     buckets = []
-    for group in _cut(np.arange(len(target_lengths)), target_lengths, target_groups):
-        for rows in _cut(group, source_lengths, MAX_SHAPES // target_groups):
-            buckets.append((rows, int(source_lengths[rows].max()), int(target_lengths[rows].max())))
+    for group in _cut(rows, target_lengths, target_groups):
+        for part in _cut(group, source_lengths, MAX_SHAPES // target_groups):
+            buckets.append((part, int(source_lengths[part].max()), int(target_lengths[part].max())))
     return buckets
 
 

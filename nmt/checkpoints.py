@@ -23,7 +23,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, SUMS_FILE = (
     "state.json",
     "SHA256SUMS",
 )
+SUBWORD_FILES = "source.model", "target.model"
 SEED_SUFFIX = "seed_generator_state"
 
 
@@ -56,18 +57,16 @@ class TrainingState:
         epoch: the running epoch, from 0.
         epoch_step: steps of it that are done.
         best_step: step of the best checkpoint; 0 while there is none.
-        best_figure: its validation figure; higher is better.
+        best_figure: its validation figures, compared one after the other; higher is better.
         rounds_without_gain: rounds since then.
-        stopped: whether the training ended by itself.
     """
 
     step: int = 0
     epoch: int = 0
     epoch_step: int = 0
     best_step: int = 0
-    best_figure: float | None = None
+    best_figure: list[float] | None = None
     rounds_without_gain: int = 0
-    stopped: bool = False
 
 
 class RunFolder:
@@ -85,10 +84,12 @@ class RunFolder:
     def create(self, config: Config, fingerprint: str, tokenizers: Sequence[Tokenizer]) -> None:
         """Writes what does not change during the training; `run.json` comes last and marks the folder as whole."""
         self.checkpoints_folder.mkdir(parents=True, exist_ok=True)
-        for name, tokenizer in zip(("source.model", "target.model"), tokenizers, strict=True):
-            write_file(self.folder / name, tokenizer.model)
+        models = dict(zip(SUBWORD_FILES, (tokenizer.model for tokenizer in tokenizers), strict=True))
+        for name, model in models.items():
+            write_file(self.folder / name, model)
         self.write_config(config)
-        identity = {"format": RUN_FORMAT, "corpus_fingerprint": fingerprint}
+        checksums = {name: hashlib.sha256(model).hexdigest() for name, model in models.items()}
+        identity = {"format": RUN_FORMAT, "corpus_fingerprint": fingerprint, "subword_models": checksums}
         write_file(self.folder / "run.json", _json_bytes(identity))
 
     def write_config(self, config: Config) -> None:
@@ -106,7 +107,15 @@ class RunFolder:
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """The source's and the target's tokenizer."""
-        return Tokenizer.from_file(self.folder / "source.model"), Tokenizer.from_file(self.folder / "target.model")
+        source, target = (Tokenizer.from_file(self.folder / name) for name in SUBWORD_FILES)
+        expected = self._identity().get("subword_models", {})
+        for name, tokenizer in zip(SUBWORD_FILES, (source, target), strict=True):
+            if hashlib.sha256(tokenizer.model).hexdigest() != expected.get(name):
+                raise CorruptFileError(
+                    f"{self.folder / name}: the checksum differs from run.json; the file was changed or damaged, copy "
+                    f"it anew from the prepared corpus"
+                )
+        return source, target
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints that are there, oldest first."""
@@ -126,6 +135,8 @@ class RunFolder:
         step = steps[-1]
         if which == "best":
             step = load_state(self.checkpoint_at(step)).best_step or step
+        if step not in steps:
+            raise DataError(f"{self.checkpoint_at(step)}: the best checkpoint is missing; use --checkpoint last")
         return self.checkpoint_at(step)
 
     def checkpoint_at(self, step: int) -> Path:
@@ -174,7 +185,10 @@ class RunFolder:
         folder = self.checkpoint("last")
         load_weights(folder, model, seeds=True)
         _assign(folder / OPTIMIZER_FILE, model.optimizer.variables, with_names=False, seeds=True)
-        return load_state(folder)
+        state = load_state(folder)
+        if state.best_step in self.steps():
+            return state
+        return replace(state, best_step=0, best_figure=None)  # somebody removed it, as a damaged one should be
 
     def _identity(self) -> dict[str, Any]:
         if not self.exists:
@@ -236,7 +250,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 def _tensors(variables: Sequence[Any]) -> dict[str, np.ndarray]:
     """Values by position and name; the position is what counts, since seed names are process-wide counters."""
-    return {f"{i:04d}/{variable.path}": np.array(variable) for i, variable in enumerate(variables)}
+    return {f"{i:04d}/{variable.path}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
 
 
 def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool) -> None:
@@ -267,8 +281,9 @@ def _verified_bytes(path: Path) -> bytes:
     sums = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
     if hashlib.sha256(data).hexdigest() != sums.get(path.name):
         raise CorruptFileError(
-            f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. Remove the folder "
-            f"{path.parent} to go on from the checkpoint before"
+            f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. Take the other "
+            f"checkpoint (--checkpoint last or best), or remove {path.parent} and run nmt train again: it goes on from "
+            f"the newest one left, or from the start"
         )
     return data
 

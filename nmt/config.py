@@ -23,12 +23,13 @@ MAX_CONFIG_BYTES = 1_000_000
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
     """A part of the configuration: immutable, strict about types, and without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, protected_namespaces=())
 
 
 class TextFiles(Section):
@@ -56,7 +57,7 @@ class Synthetic(Section):
     train: PositiveInt = Field(60_000, description="Pairs of the training part.")
     validation: PositiveInt = Field(1_000, description="Pairs of the validation part.")
     test: PositiveInt = Field(1_000, description="Pairs of the test part.")
-    seed: int = Field(1, description="The same seed gives the same corpus.")
+    seed: Seed = Field(1, description="The same seed gives the same corpus.")
 
 
 class Split(Section):
@@ -64,6 +65,15 @@ class Split(Section):
 
     validation: Fraction = Field(0.01, description="Share of the pairs for validation.")
     test: Fraction = Field(0.01, description="Share of the pairs for the test.")
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Split:
+        if self.validation + self.test >= 1.0:
+            raise ValueError(
+                f"expected shares that leave pairs for training; received {self.validation} for validation and "
+                f"{self.test} for test"
+            )
+        return self
 
 
 class Filters(Section):
@@ -172,7 +182,7 @@ class ModelConfig(Section):
 class TrainingConfig(Section):
     """How the model is trained."""
 
-    seed: int = Field(1, description="Seed of initial weights, batch order and dropout: same seed, same weights.")
+    seed: Seed = Field(1, description="Seed of initial weights, batch order and dropout: same seed, same weights.")
     epochs: PositiveInt = Field(20, description="Rounds over the training part, at most.")
     batch_tokens: PositiveInt = Field(1_600, description="Tokens of a batch on its longer side, padding included.")
     learning_rate: Annotated[float, Field(gt=0.0)] = Field(0.001, description="Adam's learning rate at its peak.")
@@ -197,24 +207,28 @@ class TrainingConfig(Section):
 class DecodingConfig(Section):
     """How translations are searched."""
 
-    beam_size: PositiveInt = Field(5, description="Hypotheses kept alive; 1 is greedy search.")
+    beam_size: Annotated[int, Field(ge=1, le=100)] = Field(5, description="Hypotheses kept alive; 1 is greedy search.")
     length_penalty: Annotated[float, Field(ge=0.0)] = Field(
         1.0,
         description="Exponent of GNMT's length penalty (Wu et al. 2016, eq. 14); 0 compares plain log-probabilities.",
     )
-    max_length: PositiveInt = Field(200, description="Tokens of a translation, at most.")
-    max_length_ratio: Annotated[float, Field(gt=0.0)] = Field(
+    max_length: Annotated[int, Field(ge=1, le=10_000)] = Field(200, description="Tokens of a translation, at most.")
+    max_length_ratio: Annotated[float, Field(gt=0.0, le=100.0)] = Field(
         3.0, description="Tokens of a translation, at most, per source token (plus 10)."
     )
-    max_source_tokens: PositiveInt = Field(200, description="A longer source is cut, with a warning.")
-    max_source_bytes: PositiveInt = Field(4_096, description="A longer line is cut before it is tokenized.")
+    max_source_tokens: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        200, description="A longer source is cut, with a warning."
+    )
+    max_source_bytes: Annotated[int, Field(ge=1, le=2**20)] = Field(
+        4_096, description="A longer line is cut before it is tokenized."
+    )
     batch_size: PositiveInt = Field(64, description="Lines translated together.")
 
 
 class ExportConfig(Section):
     """The SavedModel."""
 
-    beam_size: PositiveInt | None = Field(
+    beam_size: Annotated[int, Field(ge=1, le=100)] | None = Field(
         None, description="Beam size inside the SavedModel; null: decoding.beam_size."
     )
     length_penalty: Annotated[float, Field(ge=0.0)] | None = Field(
@@ -266,7 +280,7 @@ def parse_config(values: Mapping[str, Any], origin: str = "configuration") -> Co
     try:
         return Config.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in _faults(error))) from None
+        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in _all_faults(values, error))) from None
 
 
 def differences(old: BaseModel, new: BaseModel) -> list[str]:
@@ -321,7 +335,31 @@ def _apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> dict[s
     return values
 
 
-def _faults(error: ValidationError) -> list[str]:
+def _all_faults(values: Mapping[str, Any], error: ValidationError) -> list[str]:
+    """The faults found, and those that show when the faulty keys are left out.
+
+    Pydantic compares keys with each other only where each is right by itself.
+    """
+    faults = _faults(error)
+    rest = json.loads(json.dumps(values, default=str))
+    for item in error.errors():
+        if item["type"] not in ("missing", "value_error"):
+            _remove(rest, item["loc"])
+    try:
+        Config.model_validate_json(json.dumps(rest))
+    except ValidationError as later:
+        faults += [fault for fault in _faults(later, missing=False) if fault not in faults]
+    return faults
+
+
+def _remove(values: dict[str, Any], location: Sequence[str | int]) -> None:
+    *sections, key = location
+    for section in sections:
+        values = values.get(str(section), {})
+    values.pop(str(key), None)
+
+
+def _faults(error: ValidationError, missing: bool = True) -> list[str]:
     """One line per fault: where, what was expected, what was received, the nearest valid word."""
     faults = []
     for item in error.errors():
@@ -333,6 +371,8 @@ def _faults(error: ValidationError) -> list[str]:
         elif kind == "literal_error":
             valid = _literals(context["expected"])
             message = f"expected one of {', '.join(valid)}; received {received!r}.{_nearest(str(received), valid)}"
+        elif kind == "missing" and not missing:
+            continue
         elif kind == "missing":
             message = "expected a value, received none; add the key"
         elif kind == "value_error":

@@ -1,8 +1,9 @@
 """The prepared corpus, as it is read: manifest, token ids in memory-mapped Arrow files, subword models.
 
     prepared/NAME/
-      manifest.json                 what the corpus was made from, what each stage kept, a checksum per file, one
-      fingerprint source.model target.model     SentencePiece; the same bytes twice where the model is shared
+      manifest.json                 what the corpus was made from, what each stage kept, a checksum per file, and one
+                                    fingerprint for the whole
+      source.model target.model     SentencePiece; the same bytes twice where the model is shared
       train.arrow ...               token ids, one part a file: columns source and target, lists of int32
       train.parquet ...             the text of the same rows: columns line, source, target
 
@@ -26,6 +27,7 @@ from nmt.tokenizer import Tokenizer
 
 CORPUS_FORMAT = 1
 PARTS = ("train", "validation", "test")
+MANIFEST_KEYS = {"fingerprint", "settings", "files", "parts"}
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path}: expected a manifest in JSON ({error}); run nmt prepare again") from None
     if found != CORPUS_FORMAT:
         raise DataError(f"{path}: expected corpus format {CORPUS_FORMAT}, received {found}; run nmt prepare again")
+    if missing := MANIFEST_KEYS - set(manifest):
+        raise DataError(f"{path}: expected the key {min(missing)}, found none; run nmt prepare again")
     return dict(manifest)
 
 

@@ -71,6 +71,9 @@ class Decoder(keras.layers.Layer):
         state = [parts[i : i + size] for i in range(0, len(parts), size)]
         return Memory(self.attention.project(values) if self.attention else None, values, mask, state)
 
+    def build(self, target_shape: Any) -> None:
+        """Nothing: the first call creates the variables, and Keras need not trace the layer beforehand."""
+
     def call(self, target_ids: Any, memory: Memory, training: bool = False) -> Any:
         """Runs over the whole target, which begins with the start of sentence.
 

@@ -46,6 +46,9 @@ class Encoder(keras.layers.Layer):
             for i in range(config.encoder_layers if config.bidirectional else 0)
         ]
 
+    def build(self, source_shape: Any) -> None:
+        """Nothing: the first call creates the variables, and Keras need not trace the layer beforehand."""
+
     def call(self, source_ids: Any, training: bool = False) -> tuple[Any, Any, Any]:
         """Reads the source.
 

@@ -101,18 +101,26 @@ class MetricsLog:
 
     Args:
         path: the file.
-        step: where the training stands; later lines, left by a run that was killed, are dropped.
+        step: steps that the training has done; later lines, left by a run that was killed, are dropped.
+        epochs: epochs that it has validated, likewise.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
+    def __init__(self, path: Path, step: int, epochs: int) -> None:
         self._path = path
-        kept = [line for line in _whole_lines(path) if line["step"] <= step]
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        lines = _whole_lines(path)
+        kept = [line for line in lines if line["step"] <= step and (_is_step(line) or line["epoch"] <= epochs)]
+        aside = path.with_name(f".tmp-{path.name}")
+        aside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        aside.replace(path)
 
     def write(self, event: str, figures: Progress | Round) -> None:
         """Appends one line."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"event": event, **asdict(figures)}) + "\n")
+
+
+def _is_step(line: dict[str, Any]) -> bool:
+    return line.get("event") == "steps"
 
 
 def _whole_lines(path: Path) -> list[dict[str, Any]]:
@@ -124,4 +132,4 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
             lines.append(dict(json.loads(text)))
         except ValueError:
             continue  # the last line of a run that was killed
-    return [line for line in lines if isinstance(line.get("step"), int)]
+    return [line for line in lines if isinstance(line.get("step"), int) and isinstance(line.get("epoch"), int)]

@@ -46,6 +46,7 @@ class Seq2Seq(keras.Model):
                 config.embedding_size,
                 tie_weights=config.tie_embeddings != "none",
                 embeddings_initializer=initializer,
+                reverse_dtype=keras.dtype_policies.get(precision).compute_dtype,  # else always float32
                 name="target_embedding",
             )
             self.source_embedding = (
@@ -62,6 +63,9 @@ class Seq2Seq(keras.Model):
             self.decoder = Decoder(config, self.target_embedding, use_cudnn, name="decoder")
         ids = np.zeros((1, 2), np.int32)
         self({"source_ids": ids + 4, "target_ids": ids + 4})  # creates every variable
+
+    def build(self, shapes: Any) -> None:
+        """Nothing: the first call creates the variables, and Keras need not trace the model beforehand."""
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """Logits of every target position, given all tokens before it.

@@ -2,8 +2,7 @@
 
 The loop between the steps is plain Python; a step is Keras' own `train_on_batch`. What a training remembers is the
 model, the optimizer and a `TrainingState`, so a run that was killed goes on from its last checkpoint as if nothing had
-happened. Knows no
-terminal: it reports through a `Reporter`.
+happened. Knows no terminal: it reports through a `Reporter`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 
 from nmt.batches import Batch, BatchPlan
 from nmt.checkpoints import RunFolder, copy_weights
@@ -26,11 +26,13 @@ from nmt.metrics import bleu
 from nmt.optimizers import make_optimizer
 from nmt.progress import Meter, MetricsLog, Progress, Reporter, Round
 from nmt.seq2seq import Seq2Seq
+from nmt.tokenizer import END_ID
 from nmt.translation import Translator, make_model
 
 LOG_EVERY_STEPS = 50
-# What a resumed training may change: it alters no step that was taken, and the schedule only through `epochs`.
-FREE_KEYS = ("corpus.root", "training.epochs", "training.patience", "training.save_every_steps", "decoding.", "export.")
+# What a resumed training may change: it alters no step that was taken, and the schedule only through `epochs`. Of the
+# corpus, the fingerprint decides.
+FREE_KEYS = ("corpus.", "training.epochs", "training.patience", "training.save_every_steps", "decoding.", "export.")
 
 
 def train(config: Config, reporter: Reporter) -> RunFolder:
@@ -68,8 +70,9 @@ class Training:
         optimizer = make_optimizer(config.training, self.plan.steps_per_epoch)
         optimizer.build(self.model.trainable_variables)
         self.model.compile(optimizer=optimizer, loss=SmoothedCrossEntropy(config.training.label_smoothing))
+        trace_all_shapes(self.model)
         self.state = run.restore(self.model)
-        self.log = MetricsLog(run.folder / "metrics.jsonl", self.state.step)
+        self.log = MetricsLog(run.folder / "metrics.jsonl", self.state.step, self.state.epoch)
         self.validation = Validation(config, corpus)
 
     @property
@@ -94,13 +97,19 @@ class Training:
             loss = train_step(self.model, batch)  # the mean since the last report
             self.state = replace(self.state, step=self.state.step + 1, epoch_step=self.state.epoch_step + 1)
             if not math.isfinite(loss):
-                raise TrainingError(self._divergence(loss))
+                raise TrainingError(self._divergence(f"a finite loss, received {loss}"))
             meter.add(batch.target_tokens)
             last = self.state.epoch_step == self.plan.steps_per_epoch
             if last or self.state.step % LOG_EVERY_STEPS == 0:
                 self._report(loss, *meter.read())
-            if every and self.state.step % every == 0 and not last:
-                self.folder.save(self.model, self.state)
+            if last or (every and self.state.step % every == 0):
+                self._save()
+
+    def _save(self) -> None:
+        """Saves, unless the last update spoiled the weights: they must not replace a good checkpoint."""
+        if not all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in self.model.trainable_variables):
+            raise TrainingError(self._divergence("finite weights, received others after the last update"))
+        self.folder.save(self.model, self.state)
 
     def _report(self, loss: float, tokens_per_second: float, seconds_a_step: float) -> None:
         progress = Progress(
@@ -120,19 +129,18 @@ class Training:
         """Validates after an epoch, updates the best so far and saves."""
         started = time.monotonic()
         loss, score = self.validation.run(self.model)
-        if not math.isfinite(loss):  # the last update spoiled the weights: they must not replace a good checkpoint
-            raise TrainingError(self._divergence(loss))
-        figure = score if self.config.training.keep_best == "bleu" else -loss
+        # Loss breaks ties: BLEU is 0 for all where no translation has four words.
+        figure = [score, -loss] if self.config.training.keep_best == "bleu" else [-loss]
         is_best = self.state.best_figure is None or figure > self.state.best_figure
         self.state = replace(self.state, epoch=self.state.epoch + 1, epoch_step=0)
         if is_best:
             self.state = replace(self.state, best_step=self.state.step, best_figure=figure, rounds_without_gain=0)
         else:
             self.state = replace(self.state, rounds_without_gain=self.state.rounds_without_gain + 1)
-        self.folder.save(self.model, self.state)
         seconds = time.monotonic() - started
         result = Round(self.state.step, self.state.epoch, loss, _perplexity(loss), score, is_best, seconds)
         self.log.write("validation", result)
+        self.folder.save(self.model, self.state)
         self.reporter.round(result)
 
     def _patience_is_lost(self) -> bool:
@@ -155,23 +163,28 @@ class Training:
         best = self.folder.checkpoint_at(self.state.best_step)
         return f"{reason} after {self.state.step:,} steps; best checkpoint {best}"
 
-    def _divergence(self, loss: float) -> str:
+    def _divergence(self, what: str) -> str:
         steps = self.folder.steps()
         kept = (
             f"the last checkpoint is {self.folder.checkpoint_at(steps[-1])}" if steps else "there is no checkpoint yet"
         )
         return (
-            f"step {self.state.step}: expected a finite loss, received {loss}; {kept}. Lower training.learning_rate or "
+            f"step {self.state.step}: expected {what}; {kept}. Lower training.learning_rate or "
             f"training.clip_norm, raise training.warmup_steps, or take training.precision: float32"
         )
 
 
 class Validation:
-    """Loss and greedy BLEU on the validation part, computed in float32 by a copy of the model."""
+    """Loss and greedy BLEU on the validation part, computed in float32 by a copy of the model.
+
+    Rows with a side of more than `corpus.filters.max_tokens` count for BLEU, where search cuts them, and not for the
+    loss.
+    """
 
     def __init__(self, config: Config, corpus: PreparedCorpus) -> None:
         tokens = corpus.tokens("validation")
-        self.plan = BatchPlan(tokens, config.training.batch_tokens)
+        limit = config.corpus.filters.max_tokens  # of longer rows, which training has none of, no batch could be held
+        self.plan = BatchPlan(tokens, config.training.batch_tokens, max_tokens=limit)
         self.sources, self.references = corpus.text("validation")
         source, target = corpus.tokenizers()
         self.model = make_model(config, source, target)
@@ -190,6 +203,24 @@ class Validation:
             tokens += batch.target_tokens
         hypotheses = self.translator.translate_texts(self.sources)
         return total / max(1.0, tokens), bleu(hypotheses, self.references).score
+
+
+def trace_all_shapes(model: Seq2Seq) -> None:
+    """Makes the training step's graph for every shape before the first step; the model is left as it was.
+
+    TensorFlow makes the first graph for the first batch's shape alone, and its results differ in the last bit from
+    those of the general graph, which comes with the second shape. A resumed training would meet its first graph at
+    another step than the uninterrupted one.
+    """
+    variables = [*model.variables, *model.optimizer.variables]
+    values = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    for size in (1, 2):  # batch, source and target length all differ, among each other too
+        shapes = (size, size + 2), (size, size + 4)
+        source_ids, target_ids = (np.full(shape, END_ID, np.int32) for shape in shapes)
+        train_step(model, Batch(source_ids, target_ids, target_ids, np.ones(shapes[1], np.float32)))
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    model.reset_metrics()
 
 
 def train_step(model: Seq2Seq, batch: Batch) -> float:
