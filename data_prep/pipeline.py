@@ -18,6 +18,7 @@ from data_prep.engine import DuckDBEngine
 from data_prep.manifest import MANIFEST, FileEntries, changes, describe_inputs, write_manifest
 from data_prep.readers import read_corpus
 from data_prep.replacement import replacing, sweep
+from data_prep.split import split_shares
 from data_prep.stages import Stage, labelled, part_rows, stage_counts, stages_of
 from data_prep.subword import SIDES, measure_all, train_subwords
 from nmt.config import Config, CorpusConfig, TextFiles
@@ -25,6 +26,7 @@ from nmt.corpus import PARTS, read_manifest
 from nmt.errors import DataError
 from nmt.tokenizer import Tokenizer
 
+SMALL_PART = 100  # pairs
 CORPUS_FILES = {MANIFEST, *(f"{side}.model" for side in SIDES)} | {
     f"{part}.{ending}" for part in PARTS for ending in ("arrow", "parquet")
 }
@@ -113,6 +115,7 @@ def _build(config: Config, inputs: FileEntries, building: Path, report: Callable
     parts = _encode(texts, building, tokenizers, config.corpus, work)
     stages.append(Stage("max_tokens", parts["train"].pairs, parts["train"].dropped))
     _refuse_empty(stages)
+    _warn_of_small_parts(parts, config.corpus, report)
     shutil.rmtree(work)
     contents = {
         "inputs": _with_lines(inputs, config.corpus, lines),
@@ -179,3 +182,13 @@ def _refuse_empty(stages: list[Stage]) -> None:
 def _refuse_empty_split(text: Path, part: str) -> None:
     if pyarrow.parquet.read_metadata(text).num_rows == 0:
         raise DataError(f"the {part} part has no pairs; raise corpus.split.{part}, or name its files in corpus.{part}")
+
+
+def _warn_of_small_parts(parts: dict[str, PartCounts], corpus: CorpusConfig, report: Callable[[str], None]) -> None:
+    """Says where the split left too little to measure with; whoever names files has chosen so."""
+    for part, share in split_shares(corpus).items():
+        if share > 0.0 and parts[part].pairs < SMALL_PART:
+            report(
+                f"warning: the {part} part has {parts[part].pairs:,} pairs, fewer than {SMALL_PART}: scores on it will "
+                f"be noise; raise corpus.split.{part}, or name its files in corpus.{part}"
+            )

@@ -25,6 +25,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 16 * 2**20
 ROWS_PER_CHUNK = 10_000
+ADVICE = "correct its name or corpus.root"
 
 RAW_SCHEMA = pa.schema(
     [("corpus", pa.string()), ("line", pa.int64()), ("source", pa.string()), ("target", pa.string())]
@@ -60,14 +61,19 @@ def input_files(corpus: CorpusConfig) -> dict[str, Path]:
     return {name: Path(corpus.root) / name for name in names}
 
 
-def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
+def read_parallel(source: Path, target: Path, advice: str = ADVICE) -> Iterator[Pair]:
     """Pairs of two files, line by line.
+
+    Args:
+        source: the source side.
+        target: the target side.
+        advice: what to do where a file cannot be opened.
 
     Raises:
         DataError: the files have different numbers of lines; the message has both.
     """
     counts = [0, 0]
-    for source_line, target_line in zip_longest(read_lines(source), read_lines(target)):
+    for source_line, target_line in zip_longest(read_lines(source, advice), read_lines(target, advice)):
         counts[0] += source_line is not None
         counts[1] += target_line is not None
         if source_line is not None and target_line is not None:
@@ -95,14 +101,18 @@ def read_tsv(path: Path) -> Iterator[Pair]:
         yield fields[0], fields[1]
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path, advice: str = ADVICE) -> Iterator[str]:
     r"""Lines of a plain or gzip file, without `\n` or `\r\n` and without a byte order mark at the start.
+
+    Args:
+        path: the file.
+        advice: what to do where it cannot be opened.
 
     Raises:
         DataError: the file is missing, empty, damaged or not UTF-8.
     """
     number = 0
-    with _opened(path) as file:
+    with _opened(path, advice) as file:
         for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), start=1):
             if len(raw) > MAX_LINE_BYTES:
                 raise DataError(f"{path}: line {number}: expected text, received over {MAX_LINE_BYTES:,} bytes")
@@ -138,7 +148,11 @@ def _synthetic_parts(synthetic: Synthetic) -> Iterator[tuple[str, Iterable[Pair]
 
     generators: dict[str, Callable[..., dict[str, list[Any]]]] = {"english_korean": english_korean}
     generate = generators[synthetic.kind]
-    corpora = generate(synthetic.seed, synthetic.train, synthetic.validation, synthetic.test)
+    try:
+        corpora = generate(synthetic.seed, synthetic.train, synthetic.validation, synthetic.test)
+    except ValueError as error:
+        advice = "lower corpus.synthetic.train, or corpus.synthetic.validation and corpus.synthetic.test"
+        raise DataError(f"{str(error).removesuffix('.')}: {advice}") from None
     for part in PARTS:
         yield part, ((pair.source, pair.target) for pair in corpora[part])
 
@@ -151,7 +165,7 @@ def _raw_table(part: str, rows: list[tuple[int, Pair]]) -> pa.Table:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path, advice: str) -> Iterator[BinaryIO]:
     """Opens a plain or gzip file, and words every failure of reading it."""
     try:
         with path.open("rb") as plain:
@@ -159,13 +173,13 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             plain.seek(0)
             yield gzip.GzipFile(fileobj=plain) if is_gzip else plain  # type: ignore[misc]
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; correct its name or corpus.root") from None
+        raise DataError(f"{path}: no such file; {advice}") from None
     except EOFError:
         raise DataError(f"{path}: expected a whole gzip file, but it is cut short; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: expected a sound gzip file ({error}); copy or download it again") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; correct its name or corpus.root") from None
+        raise DataError(f"{path}: cannot be read: {error.strerror}; {advice}") from None
 
 
 def _decoded(raw: bytes, path: Path, number: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,14 @@ class TextPairs:
     Attributes:
         name: the part of the corpus, or the source file's name.
         sources: raw sentences.
-        references: their raw translations.
-        files: `source` and `reference` where they were read from files.
+        references: one or more lists of their raw translations, each as long as `sources`.
+        files: `source` and `references` where they were read from files.
     """
 
     name: str
     sources: list[str]
-    references: list[str]
-    files: dict[str, str] = field(default_factory=dict)
+    references: list[list[str]]
+    files: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,27 +56,13 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Result:
-    """One text's translations and their scores."""
-
-    name: str
-    hypotheses: list[str]
-    scores: Scores
-    files: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def sentences(self) -> int:
-        """Lines that were translated."""
-        return len(self.hypotheses)
-
-
-@dataclass(frozen=True)
 class Report:
     """An evaluation: scores, and how they were made.
 
     Attributes:
-        results: one a text.
-        together: all texts as one.
+        text: what was translated.
+        hypotheses: its translations, one line each.
+        scores: of the translations.
         checkpoint: `best` or `last`.
         step: the checkpoint's.
         decoding: how translations were searched.
@@ -84,8 +70,9 @@ class Report:
         corpus_fingerprint: of the corpus that the model was trained on.
     """
 
-    results: list[Result]
-    together: Result
+    text: TextPairs
+    hypotheses: list[str]
+    scores: Scores
     checkpoint: str
     step: int
     decoding: DecodingConfig
@@ -97,38 +84,32 @@ class Report:
         """How the scores were made, in a line."""
         return (
             f"{self.checkpoint} checkpoint, step {self.step:,}; beam {self.decoding.beam_size}, "
-            f"length penalty {self.decoding.length_penalty:g}; {self.together.sentences / self.seconds:,.1f} lines/s"
+            f"length penalty {self.decoding.length_penalty:g}; {len(self.hypotheses) / self.seconds:,.1f} lines/s"
         )
 
     def as_dict(self) -> dict[str, Any]:
         """The content of `report.json`: scores, then what was scored and how."""
         return {
-            **self.together.scores.as_dict(),
-            **self._texts(),
-            "sentences": self.together.sentences,
+            **self.scores.as_dict(),
+            **({"files": self.text.files} if self.text.files else {"split": self.text.name}),
+            "sentences": len(self.hypotheses),
             "checkpoint": self.checkpoint,
             "step": self.step,
             "beam_size": self.decoding.beam_size,
             "length_penalty": self.decoding.length_penalty,
             "seconds": round(self.seconds, 3),
-            "lines_per_second": round(self.together.sentences / self.seconds, 2),
+            "lines_per_second": round(len(self.hypotheses) / self.seconds, 2),
             "corpus_fingerprint": self.corpus_fingerprint,
         }
 
     def write(self, folder: Path) -> Path:
         """Writes the translations and `report.json`, each whole or not at all; returns the report's path."""
-        for name, result in zip(_file_names(self.results), self.results, strict=True):
-            lines = (" ".join(hypothesis.splitlines()) + "\n" for hypothesis in result.hypotheses)
-            write_file(folder / f"translations-{name}.txt", "".join(lines).encode("utf-8", errors="replace"))
+        lines = "".join(hypothesis + "\n" for hypothesis in self.hypotheses)
+        name = self.text.name.removesuffix(".gz")
+        write_file(folder / f"translations-{name}.txt", lines.encode("utf-8", errors="replace"))
         text = json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n"
         write_file(folder / REPORT_FILE, text.encode("utf-8", errors="replace"))
         return folder / REPORT_FILE
-
-    def _texts(self) -> dict[str, Any]:
-        if not self.results[0].files:
-            return {"split": self.results[0].name}
-        files = [{**result.files, "sentences": result.sentences, **result.scores.as_dict()} for result in self.results]
-        return {"files": files}
 
 
 def read_split(run: RunFolder, split: str) -> TextPairs:
@@ -137,28 +118,36 @@ def read_split(run: RunFolder, split: str) -> TextPairs:
     Raises:
         DataError: the prepared corpus is missing, or is no longer the one that the run was trained on.
     """
-    corpus = PreparedCorpus(run.config().prepared_folder)
+    folder = run.config().prepared_folder
+    if not folder.is_dir():
+        raise DataError(
+            f"{run.folder}: looked for the corpus that it was trained on in {folder.resolve()}, found nothing; name "
+            f"files with --source and --reference, or run nmt prepare with the run's configuration "
+            f"({run.folder / 'config.json'})"
+        )
+    corpus = PreparedCorpus(folder)
     if corpus.fingerprint != run.corpus_fingerprint():
         raise DataError(
             f"{run.folder}: was trained on the corpus {run.corpus_fingerprint()[:12]}..., but {corpus.folder} is now "
             f"{corpus.fingerprint[:12]}...; prepare the corpus with the run's settings, train again, or name files "
             f"with --source and --reference"
         )
-    return TextPairs(split, *corpus.text(split))
+    sources, references = corpus.text(split)
+    return TextPairs(split, sources, [references])
 
 
 def evaluate(
     folder: Path,
-    texts: Sequence[TextPairs],
+    text: TextPairs,
     checkpoint: str = "best",
     decoding: DecodingConfig | None = None,
     progress: Callable[[int], None] = lambda lines: None,
 ) -> Report:
-    """Translates and scores texts with a run folder's model.
+    """Translates and scores a text with a run folder's model.
 
     Args:
         folder: the run folder.
-        texts: what is translated; several are scored apart, and all together.
+        text: what is translated.
         checkpoint: `best` or `last`.
         decoding: instead of the run's own.
         progress: called with the number of lines after each batch.
@@ -170,18 +159,13 @@ def evaluate(
     run = RunFolder(folder)
     translator = load_translator(folder, checkpoint, decoding)
     started = time.monotonic()
-    hypotheses = [
-        [translation.text for translation in translator.translate((line.encode() for line in text.sources), progress)]
-        for text in texts
-    ]
+    lines = (source.encode() for source in text.sources)
+    hypotheses = [translation.line for translation in translator.translate(lines, progress)]
     seconds = max(1e-9, time.monotonic() - started)
-    scored = [score(text, lines, translator.source_tokenizer) for text, lines in zip(texts, hypotheses, strict=True)]
-    together = scored[0]
-    if len(texts) > 1:
-        together = score(_join(texts), [line for lines in hypotheses for line in lines], translator.source_tokenizer)
     return Report(
-        results=scored,
-        together=together,
+        text=text,
+        hypotheses=hypotheses,
+        scores=score(text, hypotheses, translator.source_tokenizer),
         checkpoint=checkpoint,
         step=int(run.checkpoint(checkpoint).name),
         decoding=translator.config,
@@ -190,29 +174,13 @@ def evaluate(
     )
 
 
-def score(text: TextPairs, hypotheses: list[str], tokenizer: Tokenizer) -> Result:
+def score(text: TextPairs, hypotheses: list[str], tokenizer: Tokenizer) -> Scores:
     """Scores translations; sources that the model cannot tell apart count as one for exact match."""
-    references = text.references
-    scores = Scores(
-        bleu=bleu(hypotheses, references),
-        chrf=chrf(hypotheses, references),
-        ter=ter(hypotheses, references),
-        exact_match=exact_match([tokenizer.normalize(source) for source in text.sources], hypotheses, references),
-        character_error_rate=character_error_rate(hypotheses, references),
+    sources = [tokenizer.normalize(source) for source in text.sources]
+    return Scores(
+        bleu=bleu(hypotheses, *text.references),
+        chrf=chrf(hypotheses, *text.references),
+        ter=ter(hypotheses, *text.references),
+        exact_match=exact_match(sources, hypotheses, *text.references),
+        character_error_rate=character_error_rate(hypotheses, *text.references),
     )
-    return Result(text.name, hypotheses, scores, text.files)
-
-
-def _join(texts: Sequence[TextPairs]) -> TextPairs:
-    sources = [line for text in texts for line in text.sources]
-    references = [line for text in texts for line in text.references]
-    return TextPairs("all together", sources, references)
-
-
-def _file_names(results: Sequence[Result]) -> list[str]:
-    """A name for each text's translations; a second file of one name gets a number."""
-    names: list[str] = []
-    for result in results:
-        name = result.name.removesuffix(".gz")
-        names.append(name if name not in names else f"{name}-{len(names) + 1}")
-    return names

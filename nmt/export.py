@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -255,14 +255,8 @@ def _decoding(config: Config) -> DecodingConfig:
 def _package_versions() -> dict[str, str]:
     names = ("keras-nmt", "tensorflow", "tensorflow-text", "keras")
     known = {"tensorflow": tf.__version__, "keras": keras.__version__}
-    return {name: known.get(name) or _installed_version(name) for name in names}
-
-
-def _installed_version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+    installed = {name: next((found.version for found in distributions(name=name)), "not installed") for name in names}
+    return installed | known
 
 
 def _next_version(target: Path) -> int:

@@ -1,6 +1,7 @@
 """Scores of translations: BLEU, chrF and TER through sacreBLEU, exact match and character error rate beside them.
 
-Every sacreBLEU score carries the signature of its settings. Knows strings only.
+Each takes hypotheses and one or more lists of references, a reference for each hypothesis in each. Every sacreBLEU
+score carries the signature of its settings. Knows strings only.
 """
 
 from __future__ import annotations
@@ -27,43 +28,48 @@ class Score:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def bleu(hypotheses: Sequence[str], *references: Sequence[str]) -> Score:
     """BLEU (Papineni et al. 2002) with sacreBLEU's default tokenization 13a."""
     return _sacrebleu(BLEU(), hypotheses, references)
 
 
-def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def chrf(hypotheses: Sequence[str], *references: Sequence[str]) -> Score:
     """chrF2 (Popović 2015)."""
     return _sacrebleu(CHRF(), hypotheses, references)
 
 
-def ter(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def ter(hypotheses: Sequence[str], *references: Sequence[str]) -> Score:
     """Translation edit rate (Snover et al. 2006); lower is better."""
     return _sacrebleu(TER(), hypotheses, references)
 
 
-def exact_match(sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def exact_match(sources: Sequence[str], hypotheses: Sequence[str], *references: Sequence[str]) -> Score:
     """Share of distinct sources whose translation equals one of the references that stand beside that source.
 
     Args:
         sources: as the model sees them; equal ones count once, and any of their references is right.
         hypotheses: one a source.
-        references: one a source.
+        references: lists of one a source.
     """
     accepted: dict[str, set[str]] = {}
-    for source, reference in zip(sources, references, strict=True):
-        accepted.setdefault(source, set()).add(reference)
+    for source, *right_answers in zip(sources, *references, strict=True):
+        accepted.setdefault(source, set()).update(right_answers)
     answers = dict(zip(sources, hypotheses, strict=True))
-    right = sum(answers[source] in references for source, references in accepted.items())
+    right = sum(answers[source] in right_answers for source, right_answers in accepted.items())
     return Score(100.0 * right / max(1, len(accepted)))
 
 
-def character_error_rate(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """Levenshtein distance in characters over the references' characters; lower is better."""
-    errors = sum(
-        edit_distance(hypothesis, reference) for hypothesis, reference in zip(hypotheses, references, strict=True)
-    )
-    return Score(100.0 * errors / max(1, sum(map(len, references))))
+def character_error_rate(hypotheses: Sequence[str], *references: Sequence[str]) -> Score:
+    """Levenshtein distance in characters over the references' characters; lower is better.
+
+    Of several references the nearest one counts, and of equally near ones the shortest.
+    """
+    errors = characters = 0
+    for hypothesis, *candidates in zip(hypotheses, *references, strict=True):
+        distance, length = min((edit_distance(hypothesis, reference), len(reference)) for reference in candidates)
+        errors += distance
+        characters += length
+    return Score(100.0 * errors / max(1, characters))
 
 
 def edit_distance(first: str, second: str) -> int:
@@ -80,6 +86,6 @@ def edit_distance(first: str, second: str) -> int:
     return int(row[-1])
 
 
-def _sacrebleu(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    score = metric.corpus_score(list(hypotheses), [list(references)])
+def _sacrebleu(metric: Any, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+    score = metric.corpus_score(list(hypotheses), [list(lines) for lines in references])
     return Score(float(score.score), str(metric.get_signature()))

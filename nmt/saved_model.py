@@ -10,10 +10,9 @@ Knows no run folder, and nothing of how a SavedModel is made. Imports TensorFlow
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 
 import tensorflow as tf
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 from nmt.config import DecodingConfig, Section
 from nmt.corpus import sha256_of
 from nmt.errors import CorruptFileError, ExportError
-from nmt.translation import LINES_AT_ONCE, Translation
+from nmt.translation import LineTranslator, Translation
 
 EXPORT_FORMAT = 1
 SIGNATURE = "serving_default"
@@ -53,7 +52,7 @@ class ExportInfo(Section):
     files: dict[str, str]
 
 
-class SavedModelTranslator:
+class SavedModelTranslator(LineTranslator):
     """Translates lines with an exported SavedModel, as `nmt.translation.Translator` does with a run folder.
 
     Args:
@@ -78,23 +77,6 @@ class SavedModelTranslator:
                 f"wrote: {str(error).splitlines()[0]}; export the run again with the version installed here"
             ) from None
 
-    def translate(
-        self, lines: Iterable[bytes], progress: Callable[[int], None] = lambda lines: None
-    ) -> Iterator[Translation]:
-        """Translates lines in their order.
-
-        Args:
-            lines: encoded lines without the newline; what is not UTF-8 is replaced by U+FFFD.
-            progress: called with the number of lines after each batch.
-        """
-        remaining = iter(lines)
-        while chunk := list(islice(remaining, LINES_AT_ONCE)):
-            yield from self._translate_together(chunk, progress)
-
-    def translate_texts(self, texts: Sequence[str]) -> list[str]:
-        """Translations of strings."""
-        return [translation.text for translation in self.translate(text.encode() for text in texts)]
-
     def translate_batch(self, lines: Sequence[bytes]) -> list[Translation]:
         """Translates lines in one call of the SavedModel."""
         outputs = self._run(text=tf.constant(lines, tf.string, shape=(len(lines),)))
@@ -105,7 +87,6 @@ class SavedModelTranslator:
         ]
 
     def _translate_together(self, lines: list[bytes], progress: Callable[[int], None]) -> list[Translation]:
-        """Sorts lines by length into batches, longest first, and puts the translations back in order."""
         translations: dict[int, Translation] = {}
         order = sorted(range(len(lines)), key=lambda i: -len(lines[i]))
         for start in range(0, len(order), self.info.decoding.batch_size):
@@ -180,23 +161,18 @@ def load_ops() -> None:
     Raises:
         ExportError: it is missing, or was made for another minor version of TensorFlow.
     """
-    wanted = minor(tf.__version__)
+    wanted = _minor(tf.__version__)
     advice = f"pip install 'tensorflow-text=={wanted}.*'"
     try:
         received = version("tensorflow-text")
     except PackageNotFoundError:
         raise ExportError(f"expected tensorflow-text {wanted}, which is not installed; {advice}") from None
-    if minor(received) != wanted:
+    if _minor(received) != wanted:
         raise ExportError(
             f"tensorflow {tf.__version__} and tensorflow-text {received} do not fit together: expected the same minor "
             f"version of both; {advice}"
         )
     import_module("tensorflow_text")
-
-
-def minor(number: str) -> str:
-    """The first two parts of a version number."""
-    return ".".join(number.split(".")[:2])
 
 
 def _check_files(folder: Path, info: ExportInfo) -> None:
@@ -210,3 +186,8 @@ def _check_files(folder: Path, info: ExportInfo) -> None:
                 f"{folder / name}: expected SHA-256 {expected[:12]}..., received {received[:12]}...; the file was "
                 f"changed or damaged, export the run again"
             )
+
+
+def _minor(release: str) -> str:
+    """The first two parts of a version number."""
+    return ".".join(release.split(".")[:2])

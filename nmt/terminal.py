@@ -16,7 +16,7 @@ from nmt.progress import Progress as Figures
 from nmt.progress import Round
 
 if TYPE_CHECKING:
-    from nmt.evaluation import Report, Result
+    from nmt.evaluation import Report
 
 SECONDS_BETWEEN_LINES = 10.0
 BAR_NEEDS_WIDTH = 100
@@ -99,44 +99,46 @@ class TerminalReporter(LiveLine):
 
 
 class LineProgress(LiveLine):
-    """Counts translated lines, on a terminal; elsewhere it says nothing but warnings.
+    """Counts translated lines: live on a terminal, elsewhere a plain line every ten seconds.
 
     Args:
         total: lines in all; None where nobody knows.
-        live: draw the count; not where the translations go to the same terminal.
+        live: draw the count on a terminal; not where the translations go to the same one.
         console: where to; by default stderr.
     """
 
     def __init__(self, total: int | None = None, live: bool = True, console: Console | None = None) -> None:
         super().__init__(console, MofNCompleteColumn())
         self._total, self._live, self._done, self._started = total, live, 0, time.monotonic()
+        self._next_line = self._started + SECONDS_BETWEEN_LINES
 
     def advance(self, lines: int) -> None:
         """Counts lines."""
         self._done += lines
-        if self._live and self.console.is_terminal:
-            rate = self._done / max(1e-9, time.monotonic() - self._started)
-            self._show(figures=f"{rate:,.0f} lines/s", completed=self._done, total=self._total)
+        now = time.monotonic()
+        rate = f"{self._done / max(1e-9, now - self._started):,.0f} lines/s"
+        if not self.console.is_terminal:
+            if now >= self._next_line:
+                self._next_line = now + SECONDS_BETWEEN_LINES
+                total = f"/{self._total:,}" if self._total is not None else ""
+                self.say(f"{self._done:,}{total} lines  {rate}")
+        elif self._live:
+            self._show(figures=rate, completed=self._done, total=self._total)
 
     def warn(self, text: str) -> None:
         """Prints a warning."""
         self.say(f"nmt: warning: {text}")
 
 
-def report_tables(report: Report) -> Group:
-    """Scores and signatures: of each text, and where there are several of all together."""
-    results = report.results if len(report.results) == 1 else [*report.results, report.together]
-    return Group(report.title, *(_score_table(result) for result in results))
-
-
-def _score_table(result: Result) -> Table:
-    table = Table(f"{result.name} ({result.sentences:,})")
+def report_table(report: Report) -> Group:
+    """How the scores were made, and the scores with their signatures."""
+    table = Table(f"{report.text.name} ({len(report.hypotheses):,})")
     table.add_column("score", justify="right")
     table.add_column("signature (↓ lower is better)", overflow="fold")
     for key, heading in SCORES.items():
-        score = getattr(result.scores, key)
+        score = getattr(report.scores, key)
         table.add_row(heading, f"{score.score:.2f}", score.signature or "")
-    return table
+    return Group(report.title, table)
 
 
 def _step_line(figures: Figures) -> str:

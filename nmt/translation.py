@@ -5,6 +5,7 @@ Knows run folders only through `checkpoints`, and neither export nor training.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -69,25 +70,14 @@ class Translation:
     log_prob: float
     cut: bool
 
+    @property
+    def line(self) -> str:
+        """The text with a space for each line break, of whatever kind."""
+        return " ".join(self.text.splitlines())
 
-class Translator:
-    """Translates lines with a model in memory.
 
-    Args:
-        model: the translation model, float32.
-        source_tokenizer: of the model's source side.
-        target_tokenizer: of its target side.
-        config: how to search.
-    """
-
-    def __init__(
-        self, model: Seq2Seq, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, config: DecodingConfig
-    ) -> None:
-        self.model = model
-        self.source_tokenizer = source_tokenizer
-        self.target_tokenizer = target_tokenizer
-        self.config = config
-        self.searcher = Searcher(model, config)
+class LineTranslator(ABC):
+    """What translates lines: a model in memory, or a SavedModel."""
 
     def translate(
         self, lines: Iterable[bytes], progress: Callable[[int], None] = lambda lines: None
@@ -106,6 +96,30 @@ class Translator:
         """Translations of strings."""
         return [translation.text for translation in self.translate(text.encode() for text in texts)]
 
+    @abstractmethod
+    def _translate_together(self, lines: list[bytes], progress: Callable[[int], None]) -> list[Translation]:
+        """Sorts lines by length into batches, longest first, and puts the translations back in order."""
+
+
+class Translator(LineTranslator):
+    """Translates lines with a model in memory.
+
+    Args:
+        model: the translation model, float32.
+        source_tokenizer: of the model's source side.
+        target_tokenizer: of its target side.
+        config: how to search.
+    """
+
+    def __init__(
+        self, model: Seq2Seq, source_tokenizer: Tokenizer, target_tokenizer: Tokenizer, config: DecodingConfig
+    ) -> None:
+        self.model = model
+        self.source_tokenizer = source_tokenizer
+        self.target_tokenizer = target_tokenizer
+        self.config = config
+        self.searcher = Searcher(model, config)
+
     def search(self, sources: Sequence[Sequence[int]]) -> tuple[list[list[int]], np.ndarray]:
         """Translates one batch of token ids without start and end.
 
@@ -118,7 +132,6 @@ class Translator:
         return [row[: int(np.argmax(row == END_ID))].tolist() for row in token_ids], log_probs
 
     def _translate_together(self, lines: list[bytes], progress: Callable[[int], None]) -> list[Translation]:
-        """Sorts lines by length into batches, longest first, and puts the translations back in order."""
         limit = self.config.max_source_tokens
         sources = self.source_tokenizer.encode_all([clean_line(line, self.config.max_source_bytes) for line in lines])
         cut = [

@@ -71,29 +71,34 @@ def train(config: ConfigPath, overrides: Overrides = None) -> None:
 def evaluate(
     run: RunPath,
     split: Annotated[Split | None, typer.Option(help="Part of the prepared corpus; test unless told.")] = None,
-    source: Annotated[list[Path] | None, typer.Option(help="Score this file instead; repeatable.")] = None,
-    reference: Annotated[list[Path] | None, typer.Option(help="The translations of --source; repeatable.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Translate this file instead.")] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="Translations of --source, line by line; repeatable: all are right.")
+    ] = None,
     checkpoint: Checkpoint = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
 ) -> None:
     """Score a model: BLEU, chrF, TER, exact match and character error rate; writes RUN/report.json."""
-    files = _paired(split, source or [], reference or [])
+    if split is not None and (source or reference):
+        raise typer.BadParameter("expected either --split, or --source and --reference; received both")
+    if (source is None) != (not reference):
+        raise typer.BadParameter("expected both --source and --reference, or neither; received one of them")
     with quiet_start():
         from nmt.checkpoints import RunFolder
         from nmt.evaluation import evaluate as evaluate_run
         from nmt.evaluation import read_split
     from rich.console import Console
 
-    from nmt.terminal import LineProgress, report_tables
+    from nmt.terminal import LineProgress, report_table
 
     folder = RunFolder(run)
     decoding = decoding_of(folder.config(), beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
-    texts = [_read_files(*pair) for pair in files] or [read_split(folder, (split or Split.test).value)]
-    with LineProgress(total=sum(len(text.sources) for text in texts)) as progress:
-        report = evaluate_run(run, texts, (checkpoint or Which.best).value, decoding, progress.advance)
-    Console(highlight=False).print(report_tables(report))
+    text = _read_files(source, reference) if source and reference else read_split(folder, (split or Split.test).value)
+    with LineProgress(total=len(text.sources)) as progress:
+        report = evaluate_run(run, text, (checkpoint or Which.best).value, decoding, progress.advance)
+    Console(highlight=False).print(report_table(report))
     typer.echo(str(report.write(run)))
 
 
@@ -109,19 +114,11 @@ def export(
     typer.echo(str(export_run(run, target, (checkpoint or Which.best).value)))
 
 
-def _paired(split: Split | None, sources: list[Path], references: list[Path]) -> list[tuple[Path, Path]]:
-    if split is not None and (sources or references):
-        raise typer.BadParameter("expected either --split, or --source and --reference; received both")
-    if len(sources) != len(references):
-        raise typer.BadParameter(
-            f"expected one --reference for each --source; received {len(sources)} and {len(references)}"
-        )
-    return list(zip(sources, references, strict=True))
-
-
-def _read_files(source: Path, reference: Path) -> TextPairs:
+def _read_files(source: Path, references: list[Path]) -> TextPairs:
     from data_prep.readers import read_parallel
     from nmt.evaluation import TextPairs
 
-    sources, references = zip(*read_parallel(source, reference), strict=True)
-    return TextPairs(source.name, list(sources), list(references), {"source": str(source), "reference": str(reference)})
+    advice = "name an existing text file with --source and --reference"
+    pairs = [list(read_parallel(source, reference, advice)) for reference in references]
+    files = {"source": str(source), "references": [str(reference) for reference in references]}
+    return TextPairs(source.name, [line for line, _ in pairs[0]], [[line for _, line in of] for of in pairs], files)

@@ -28,7 +28,7 @@ def describe_stack() -> str:
         **_backend(),
     }
     lines = [f"{name:16}{value}" for name, value in facts.items()]
-    return "\n".join([*lines, *mismatches(installed("tensorflow"), installed("tensorflow-text"))])
+    return "\n".join([*lines, *text_warnings()])
 
 
 def installed(name: str) -> str | None:
@@ -39,14 +39,16 @@ def installed(name: str) -> str | None:
         return None
 
 
-def mismatches(tensorflow: str | None, tensorflow_text: str | None) -> list[str]:
-    """A warning where TF Text was compiled against another minor version of TensorFlow."""
-    if not tensorflow or not tensorflow_text or _minor(tensorflow) == _minor(tensorflow_text):
-        return []
-    return [
-        f"WARNING: tensorflow {tensorflow} and tensorflow-text {tensorflow_text} differ in their minor version; "
-        f"export and serving will fail. Install tensorflow-text {_minor(tensorflow)}.*"
-    ]
+def text_warnings() -> list[str]:
+    """A warning where TF Text does not load, such as one that was compiled against another TensorFlow."""
+    try:
+        with quiet_start():
+            from nmt.saved_model import load_ops
+
+            load_ops()
+    except Exception as error:  # whatever is broken: this command is there to report it
+        return [f"WARNING: export and SavedModels will fail: {' '.join(str(error).split())}"]
+    return []
 
 
 def describe_processor() -> str:
@@ -61,10 +63,6 @@ def describe_processor() -> str:
 
 def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _minor(release: str) -> str:
-    return ".".join(release.split(".")[:2])
 
 
 def _backend() -> dict[str, str]:

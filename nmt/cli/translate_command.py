@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -19,19 +19,10 @@ from nmt.cli.settings import BatchSize, BeamSize, Checkpoint, LengthPenalty, Whi
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
-    from nmt.translation import Translation
+    from nmt.translation import LineTranslator, Translation
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_LINE_BYTES = 2**20  # of a longer line nothing more is kept in memory; decoding.max_source_bytes cuts far earlier
-
-
-class LineTranslator(Protocol):
-    """What translates lines: a run folder's model or a SavedModel."""
-
-    def translate(
-        self, lines: Iterable[bytes], progress: Callable[[int], None] = ...
-    ) -> Iterator[Translation]:  # pragma: no cover
-        """One translation a line, in their order."""
 
 
 def translate(
@@ -47,8 +38,7 @@ def translate(
     from nmt.terminal import LineProgress
 
     options = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
-    reading = input.open("rb") if input else nullcontext(sys.stdin.buffer)
-    with reading as source, _writing(output) as sink:
+    with _reading(input) as source, _writing(output) as sink:
         translator = load(model, checkpoint, options)
         total = _count_lines(input) if input else None
         with LineProgress(total, live=output is not None or not sys.stdout.isatty()) as progress:
@@ -84,9 +74,8 @@ def load(model: Path, checkpoint: Which | None, options: dict[str, float | None]
 
 def is_saved_model(folder: Path) -> bool:
     """Whether a folder holds a SavedModel, itself or in a numbered subfolder; looks without TensorFlow."""
-    return (folder / "saved_model.pb").exists() or any(
-        path.name.isdecimal() and (path / "saved_model.pb").exists() for path in folder.iterdir()
-    )
+    versions = (path for path in folder.iterdir() if path.name.isascii() and path.name.isdecimal())
+    return any((place / "saved_model.pb").exists() for place in (folder, *versions))
 
 
 def translate_lines(
@@ -116,7 +105,7 @@ def translate_lines(
     for number, translation in enumerate(translations, start=1):
         if translation.cut:
             warn(f"line {number}: only its beginning was translated (decoding.max_source_tokens, max_source_bytes)")
-        sink.write(one_line(translation.text).encode("utf-8", errors="replace") + b"\n")
+        sink.write(translation.line.encode("utf-8", errors="replace") + b"\n")
         if at_once:
             sink.flush()
     sink.flush()
@@ -133,16 +122,23 @@ def read_lines(source: BinaryIO) -> Iterator[bytes]:
         first = False
 
 
-def one_line(text: str) -> str:
-    """The text with a space for each line break, of whatever kind."""
-    return " ".join(text.splitlines())
-
-
 def _load_run(folder: Path, checkpoint: Which, options: dict[str, float | None]) -> LineTranslator:
     with quiet_start():
         from nmt.checkpoints import RunFolder
         from nmt.translation import load_translator
     return load_translator(folder, checkpoint.value, decoding_of(RunFolder(folder).config(), **options))
+
+
+def _reading(input: Path | None) -> AbstractContextManager[BinaryIO]:
+    """Standard input, or a file."""
+    if input is None:
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return input.open("rb")
+    except OSError as error:
+        raise DataError(
+            f"{input}: {error.strerror}; name a text file with --input, or leave it out for standard input"
+        ) from None
 
 
 @contextmanager

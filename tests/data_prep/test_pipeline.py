@@ -73,6 +73,7 @@ def test_the_whole_way(tmp_path: Path, tsv_config: Configure, animals: Pairs) ->
     preparation, lines = run(tsv_config(filters={"max_tokens": 60}), tmp_path / "corpus")
     assert (preparation.fresh, preparation.changed) == (True, [])
     assert lines[0] == "read 68 train, 3 validation, 1 test pairs"
+    assert not any("warning" in line for line in lines)  # small, but the user's own files
     assert preparation.stages == [
         Stage("read", 68, 0),
         Stage("control_characters", 67, 1),
@@ -132,7 +133,9 @@ def test_validation_and_test_text_stays_as_it_is(tmp_path: Path, tsv_config: Con
 
 def test_missing_parts_are_split_off(tmp_path: Path, tsv_config: Configure) -> None:
     config = tsv_config(validation=None, test=None, split={"validation": 0.1, "test": 0.2})
-    preparation, _ = run(config, tmp_path / "corpus")
+    preparation, lines = run(config, tmp_path / "corpus")
+    assert [line.partition(" part has ")[0] for line in lines[-2:]] == ["warning: the validation", "warning: the test"]
+    assert lines[-1].endswith("noise; raise corpus.split.test, or name its files in corpus.test")
     corpus = PreparedCorpus(tmp_path / "corpus")
     sources = {part: set(corpus.text(part)[0]) for part in ("train", "validation", "test")}
     assert not sources["train"] & sources["test"] and not sources["train"] & sources["validation"]

@@ -48,6 +48,8 @@ def test_missing_file_names_path_and_root(tmp_path: Path) -> None:
         list(read_lines(tmp_path / "absent.txt"))
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         list(read_lines(tmp_path))
+    with pytest.raises(DataError, match=r"absent\.txt: no such file; look again$"):
+        list(read_parallel(tmp_path / "absent.txt", tmp_path, "look again"))
 
 
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
@@ -125,6 +127,15 @@ def test_corpus_becomes_one_table_with_line_numbers(tmp_path: Path, monkeypatch:
 def test_a_generated_corpus_has_all_parts(tmp_path: Path) -> None:
     corpus = CorpusConfig(synthetic=Synthetic(train=30, validation=5, test=4))
     assert read_corpus(corpus, tmp_path / "raw.parquet") == {"train": 30, "validation": 5, "test": 4}
+
+
+def test_more_pairs_than_the_grammar_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_prep.synthetic.PATIENCE", 0)
+    corpus = CorpusConfig(synthetic=Synthetic(train=30, validation=5, test=4))
+    with pytest.raises(
+        DataError, match=r"received train=30, .* lower corpus\.synthetic\.train, or corpus\.synthetic\.v"
+    ):
+        read_corpus(corpus, tmp_path / "raw.parquet")
 
 
 def test_chunks_are_full_but_for_the_last() -> None:

@@ -15,10 +15,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from nmt import saved_model
+from nmt.checkpoints import RunFolder
 from nmt.cli import app, stack, translate_command
 from nmt.cli.settings import DEBUG, Which, decoding_of, quiet_start
-from nmt.config import parse_config
+from nmt.config import DecodingConfig, parse_config
 from nmt.errors import ConfigError, DataError
+from nmt.evaluation import Report, Scores, TextPairs
+from nmt.metrics import Score
 from nmt.translation import Translation
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +100,7 @@ def test_module_runs_like_the_command() -> None:
         ["translate", "x", "--checkpoint", "first"],
         ["translate", "x", "--beam-size", "0"],
         ["evaluate", "x", "--source", "a"],
+        ["evaluate", "x", "--reference", "a"],
         ["evaluate", "x", "--split", "test", "--source", "a", "--reference", "b"],
         ["config"],
     ],
@@ -252,7 +257,54 @@ def test_output_may_be_a_device(shouter: Shouter) -> None:
 
 def test_missing_input(shouter: Shouter, tmp_path: Path) -> None:
     result = nmt("translate", "x", "--input", tmp_path / "none")
-    assert result.stderr == f"nmt: error: {tmp_path / 'none'}: No such file or directory\n"
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"nmt: error: {tmp_path / 'none'}: No such file or directory; name a text file with --input, or leave it out "
+        f"for standard input\n"
+    )
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[TextPairs]:
+    """What `nmt evaluate` was about to translate; the report is a fake."""
+    texts: list[TextPairs] = []
+
+    def evaluate(folder: Path, text: TextPairs, *_: Any) -> Report:
+        texts.append(text)
+        scores = Scores(*[Score(1.0)] * 5)
+        return Report(text, ["x"] * len(text.sources), scores, "best", 1, DecodingConfig(), 1.0, "f" * 64)
+
+    monkeypatch.setattr("nmt.evaluation.evaluate", evaluate)
+    monkeypatch.setattr(RunFolder, "config", lambda _: parse_config({"name": "a", "corpus": {"synthetic": {}}}))
+    return texts
+
+
+def test_evaluate_takes_several_references(evaluated: list[TextPairs], tmp_path: Path) -> None:
+    source, first, second = (tmp_path / name for name in ("a.en", "1.de", "2.de"))
+    for path, text in ((source, "one\ntwo\n"), (first, "eins\nzwei\n"), (second, "ein\nzwo\n")):
+        path.write_text(text)
+    result = nmt("evaluate", tmp_path, "--source", source, "--reference", first, "--reference", second)
+    assert (result.exit_code, evaluated[0].name) == (0, "a.en")
+    assert (evaluated[0].sources, evaluated[0].references) == (["one", "two"], [["eins", "zwei"], ["ein", "zwo"]])
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["files"] == {"source": str(source), "references": [str(first), str(second)]}
+    assert (tmp_path / "translations-a.en.txt").read_text() == "x\nx\n"
+
+    second.write_text("ein\n")
+    result = nmt("evaluate", tmp_path, "--source", source, "--reference", first, "--reference", second)
+    assert result.exit_code == 1
+    assert f"expected as many lines in {source} as in {second}; received 2 and 1; " in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["source", "reference"])
+def test_evaluate_with_a_missing_file(evaluated: list[TextPairs], tmp_path: Path, missing: str) -> None:
+    for name in {"source", "reference"} - {missing}:
+        (tmp_path / name).write_text("one\n")
+    result = nmt("evaluate", tmp_path, "--source", tmp_path / "source", "--reference", tmp_path / "reference")
+    assert (result.exit_code, evaluated) == (1, [])
+    assert result.stderr == (
+        f"nmt: error: {tmp_path / missing}: no such file; name an existing text file with --source and --reference\n"
+    )
 
 
 def test_broken_pipe_ends_quietly() -> None:
@@ -309,6 +361,14 @@ def test_saved_model_is_known_by_its_file(tmp_path: Path, place: str) -> None:
     assert translate_command.is_saved_model(tmp_path)
 
 
+def test_a_version_is_a_number_in_ascii(tmp_path: Path) -> None:
+    for name in ("١", "v1", "1"):  # the first one is Arabic
+        assert not translate_command.is_saved_model(tmp_path)
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
+    assert translate_command.is_saved_model(tmp_path)
+
+
 def test_saved_model_takes_no_search_options(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").touch()
     result = nmt("translate", tmp_path, "--beam-size", "3", text=b"")
@@ -350,12 +410,12 @@ def test_version_shows_the_whole_stack() -> None:
     assert "cores" in result.stdout
 
 
-def test_mismatch_of_tensorflow_and_its_text_is_said_plainly() -> None:
-    assert stack.mismatches("2.21.0", "2.21.1") == []
-    assert stack.mismatches("2.21.0", None) == []
-    (warning,) = stack.mismatches("2.21.0", "2.20.1")
-    assert "tensorflow 2.21.0 and tensorflow-text 2.20.1 differ" in warning
-    assert "Install tensorflow-text 2.21.*" in warning
+def test_mismatch_of_tensorflow_and_its_text_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stack.text_warnings() == []
+    monkeypatch.setattr(saved_model, "version", lambda name: "2.1.0")
+    (warning,) = stack.text_warnings()
+    assert warning.startswith("WARNING: export and SavedModels will fail: tensorflow ")
+    assert "tensorflow-text 2.1.0 do not fit together" in warning
 
 
 def test_processor_features_are_read_from_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

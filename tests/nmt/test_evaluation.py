@@ -67,13 +67,13 @@ def run(tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return folder
 
 
-def evaluate_last(run: RunFolder, *texts: TextPairs) -> Report:
-    return evaluate(run.folder, texts, checkpoint="last")
+def evaluate_last(run: RunFolder, text: TextPairs) -> Report:
+    return evaluate(run.folder, text, checkpoint="last")
 
 
 def test_scores_by_hand(run: RunFolder) -> None:
-    text = TextPairs("test", ["One dog.", "Two cats."], ["Ein Hund.", "Zwei Kater."])
-    scores = evaluate_last(run, text).together.scores
+    text = TextPairs("test", ["One dog.", "Two cats."], [["Ein Hund.", "Zwei Kater."]])
+    scores = evaluate_last(run, text).scores
     assert scores.exact_match.score == 50.0
     assert scores.character_error_rate.score == pytest.approx(100 * 2 / 20)  # Katzen, Kater: no z, and r for n
     assert scores.ter.score == pytest.approx(100 * 1 / 4)
@@ -81,13 +81,13 @@ def test_scores_by_hand(run: RunFolder) -> None:
 
 
 def test_sources_that_the_model_sees_as_one_share_their_references(run: RunFolder) -> None:
-    text = TextPairs("test", ["One dog.", "ＯＮＥ  DOG."], ["Ein Hündchen.", "Ein Hund."])
+    text = TextPairs("test", ["One dog.", "ＯＮＥ  DOG."], [["Ein Hündchen.", "Ein Hund."]])
     ANSWERS["ＯＮＥ  DOG."] = ANSWERS["One dog."]
-    assert evaluate_last(run, text).together.scores.exact_match.score == 100.0
+    assert evaluate_last(run, text).scores.exact_match.score == 100.0
 
 
 def test_report_says_what_was_scored_and_how(run: RunFolder) -> None:
-    report = evaluate_last(run, TextPairs("validation", ["One dog."], ["Ein Hund."]))
+    report = evaluate_last(run, TextPairs("validation", ["One dog."], [["Ein Hund."]]))
     path = report.write(run.folder)
     values = json.loads(path.read_text(encoding="utf-8"))
     assert path == run.folder / "report.json"
@@ -111,33 +111,37 @@ def test_report_says_what_was_scored_and_how(run: RunFolder) -> None:
 
 
 def test_translations_are_one_line_each(run: RunFolder) -> None:
-    evaluate_last(run, TextPairs("test", ["No", "unknown", "One dog."], ["Nein", "?", "Ein Hund."])).write(run.folder)
+    text = TextPairs("test", ["No", "unknown", "One dog."], [["Nein nein", "?", "Ein Hund."]])
+    report = evaluate_last(run, text)
+    report.write(run.folder)
     lines = (run.folder / "translations-test.txt").read_text(encoding="utf-8").split("\n")
     assert lines == ["Nein nein", "", "Ein Hund.", ""]
+    assert report.scores.exact_match.score == pytest.approx(200 / 3)  # scored as written
     assert not list(run.folder.glob(".tmp-*"))
 
 
-def test_several_files_are_scored_apart_and_together(run: RunFolder) -> None:
-    def pairs(folder: str, source: str, reference: str) -> TextPairs:
-        files = {"source": f"{folder}/test.en.gz", "reference": f"{folder}/test.de.gz"}
-        return TextPairs("test.en.gz", [source], [reference], files)
-
-    report = evaluate_last(run, pairs("a", "One dog.", "Ein Hund."), pairs("b", "Two cats.", "Zwei Hunde."))
+def test_any_of_several_references_is_right(run: RunFolder) -> None:
+    files = {"source": "a/test.en.gz", "references": ["a/1.de", "a/2.de"]}
+    references = [["Ein Hund.", "Zwei Kater."], ["Ein Hündchen.", "Zwei Katzen."]]
+    report = evaluate_last(run, TextPairs("test.en.gz", ["One dog.", "Two cats."], references, files))
     values: dict[str, Any] = report.as_dict()
     assert "split" not in values
-    assert [file["source"] for file in values["files"]] == ["a/test.en.gz", "b/test.en.gz"]
-    assert [file["exact_match"]["score"] for file in values["files"]] == [100.0, 0.0]
-    assert (values["exact_match"]["score"], values["sentences"]) == (50.0, 2)
+    assert (values["files"], values["sentences"]) == (files, 2)
+    assert {key: values[key]["score"] for key in ("exact_match", "character_error_rate", "ter")} == {
+        "exact_match": 100.0,
+        "character_error_rate": 0.0,
+        "ter": 0.0,
+    }
+    assert values["bleu"]["signature"].startswith("nrefs:2|")
     report.write(run.folder)
-    assert (run.folder / "translations-test.en.txt").read_text(encoding="utf-8") == "Ein Hund.\n"
-    assert (run.folder / "translations-test.en-2.txt").read_text(encoding="utf-8") == "Zwei Katzen.\n"
+    assert (run.folder / "translations-test.en.txt").read_text(encoding="utf-8") == "Ein Hund.\nZwei Katzen.\n"
 
 
 def test_progress_counts_every_line(run: RunFolder) -> None:
     counts: list[int] = []
-    text = TextPairs("test", ["One dog.", "Two cats."], ["Ein Hund.", "Zwei Katzen."])
-    evaluate(run.folder, [text, text], "last", progress=counts.append)
-    assert sum(counts) == 4
+    text = TextPairs("test", ["One dog.", "Two cats."], [["Ein Hund.", "Zwei Katzen."]])
+    evaluate(run.folder, text, "last", progress=counts.append)
+    assert sum(counts) == 2
 
 
 class Corpus:
@@ -152,11 +156,13 @@ class Corpus:
 
 
 def test_split_comes_from_the_run_s_corpus(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("prepared/small").mkdir(parents=True)
     monkeypatch.setattr(evaluation, "PreparedCorpus", lambda folder: Corpus(folder, "a" * 64))
-    assert read_split(run, "test") == TextPairs("test", ["test source"], ["test target"])
+    assert read_split(run, "test") == TextPairs("test", ["test source"], [["test target"]])
 
 
 def test_split_of_another_corpus_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("prepared/small").mkdir(parents=True)
     monkeypatch.setattr(evaluation, "PreparedCorpus", lambda folder: Corpus(folder, "b" * 64))
     with pytest.raises(DataError) as error:
         read_split(run, "test")
@@ -164,6 +170,14 @@ def test_split_of_another_corpus_is_refused(run: RunFolder, monkeypatch: pytest.
     assert "--source and --reference" in str(error.value)
 
 
-def test_split_without_a_corpus(run: RunFolder) -> None:
+def test_split_without_a_corpus_says_where_it_looked(run: RunFolder) -> None:
+    with pytest.raises(DataError) as error:
+        read_split(run, "test")
+    assert f"in {Path('prepared/small').resolve()}, found nothing" in str(error.value)
+    assert "--source and --reference, or run nmt prepare with the run's configuration" in str(error.value)
+
+
+def test_split_of_an_unfinished_corpus(run: RunFolder) -> None:
+    Path("prepared/small").mkdir(parents=True)
     with pytest.raises(DataError, match="run nmt prepare first"):
         read_split(run, "test")

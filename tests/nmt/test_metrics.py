@@ -89,3 +89,23 @@ def test_character_error_rate_is_over_all_characters() -> None:
     # Three edits over seven characters, one over three: 4/10, not the mean of 3/7 and 1/3.
     assert character_error_rate(["kitten", "abd"], ["sitting", "abc"]).score == pytest.approx(40.0)
     assert character_error_rate(["abc"], [""]).score == pytest.approx(300.0)
+
+
+@pytest.mark.parametrize("metric", [bleu, chrf, ter])
+def test_second_references_count(metric: Callable[..., Score]) -> None:
+    score = metric(HYPOTHESES, REFERENCES, HYPOTHESES)
+    assert score == metric(HYPOTHESES, HYPOTHESES, REFERENCES)
+    assert score.score == pytest.approx(metric(HYPOTHESES, HYPOTHESES).score)
+    assert "nrefs:2" in str(score.signature)
+
+
+def test_exact_match_takes_any_list() -> None:
+    assert exact_match(["a", "b", "c"], ["1", "2", "3"], ["1", "x", "x"], ["x", "2", "x"]).score == pytest.approx(
+        100 * 2 / 3
+    )
+
+
+def test_character_error_rate_takes_the_nearest_reference() -> None:
+    # One edit to "abc" (3 characters) against two to "abxyz"; none to "de" (2): 1/5. Equally near: the shorter, 1/2.
+    assert character_error_rate(["abd", "de"], ["abxyz", "de"], ["abc", "xxxx"]).score == pytest.approx(20.0)
+    assert character_error_rate(["abc"], ["abcd"], ["ab"]).score == pytest.approx(50.0)

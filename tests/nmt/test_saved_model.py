@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from nmt import saved_model as saved_model_module
+from nmt import translation as translation_module
 from nmt.config import DecodingConfig
 from nmt.errors import CorruptFileError, ExportError
 from nmt.export import seal
@@ -87,7 +88,7 @@ def test_lines_of_like_length_go_together(sealed: Path, monkeypatch: pytest.Monk
 
 
 def test_a_stream_is_translated_window_by_window(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saved_model_module, "LINES_AT_ONCE", 2)
+    monkeypatch.setattr(translation_module, "LINES_AT_ONCE", 2)
     read: list[bytes] = []
 
     def stream() -> Any:

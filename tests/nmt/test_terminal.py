@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from nmt.config import DecodingConfig
-from nmt.evaluation import Report, Result, Scores
+from nmt.evaluation import Report, Scores, TextPairs
 from nmt.metrics import Score
 from nmt.progress import Progress, Reporter, Round
-from nmt.terminal import LineProgress, TerminalReporter, report_tables
+from nmt.terminal import LineProgress, TerminalReporter, report_table
 
 
 def make_console(is_terminal: bool = False, width: int = 120) -> Console:
@@ -99,7 +99,7 @@ def test_time_left(seconds: float, text: str) -> None:
     assert shown(console).endswith(f"  {text}\n")
 
 
-def test_line_progress_counts_on_a_terminal_alone() -> None:
+def test_line_progress_is_live_on_a_terminal_alone() -> None:
     quiet, plain, live = make_console(is_terminal=True), make_console(), make_console(is_terminal=True)
     for progress in (LineProgress(10, live=False, console=quiet), LineProgress(10, console=plain)):
         with progress:
@@ -110,35 +110,40 @@ def test_line_progress_counts_on_a_terminal_alone() -> None:
     assert "4/10" in shown(live)
 
 
+@pytest.mark.parametrize(
+    ("total", "lines"),
+    [
+        (5_000, ["2,000/5,000 lines  182 lines/s", "4,000/5,000 lines  182 lines/s"]),
+        (None, ["2,000 lines  182 lines/s"]),
+    ],
+)
+@pytest.mark.parametrize("live", [True, False])
+def test_without_a_terminal_lines_are_counted_every_ten_seconds(
+    total: int | None, lines: list[str], live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([100.0, 105.0, 111.0, 120.0, 122.0])
+    monkeypatch.setattr("nmt.terminal.time.monotonic", lambda: next(clock))
+    console = make_console()
+    progress = LineProgress(total, live=live, console=console)
+    for _ in range(4):
+        progress.advance(1_000)
+    assert shown(console).splitlines()[: len(lines)] == lines
+    assert len(shown(console).splitlines()) == 2
+
+
 def test_line_progress_warns_everywhere() -> None:
     console = make_console()
     LineProgress(console=console).warn("line 3: cut")
     assert shown(console) == "nmt: warning: line 3: cut\n"
 
 
-def make_result(name: str, bleu: float) -> Result:
-    scores = Scores(Score(bleu, "tok:13a"), Score(2.0), Score(3.0), Score(4.0), Score(5.0))
-    return Result(name, ["one", "two"], scores)
-
-
-def make_report(*results: Result) -> Report:
-    together = results[0] if len(results) == 1 else make_result("all together", 30.0)
-    return Report(list(results), together, "best", 1_200, DecodingConfig(), 0.5, "f" * 64)
-
-
 def test_table_has_scores_and_signatures() -> None:
+    scores = Scores(Score(12.345, "tok:13a"), Score(2.0), Score(3.0), Score(4.0), Score(5.0))
+    text = TextPairs("test", ["1", "2"], [["eins", "zwei"]])
+    report = Report(text, ["one", "two"], scores, "best", 1_200, DecodingConfig(), 0.5, "f" * 64)
     console = make_console()
-    console.print(report_tables(make_report(make_result("test", 12.345))))
+    console.print(report_table(report))
     lines = shown(console).splitlines()
     assert lines[0] == "best checkpoint, step 1,200; beam 5, length penalty 1; 4.0 lines/s"
     assert any("test (2)" in line for line in lines)
     assert any("BLEU" in line and "12.3" in line and "tok:13a" in line for line in lines)
-    assert "all together" not in shown(console)
-
-
-def test_several_texts_are_shown_apart_and_together() -> None:
-    console = make_console()
-    console.print(report_tables(make_report(make_result("a.en", 10.0), make_result("b.en", 50.0))))
-    text = shown(console)
-    assert text.index("a.en (2)") < text.index("10.00") < text.index("b.en (2)") < text.index("50.00")
-    assert text.index("50.00") < text.index("all together (2)") < text.index("30.00")
