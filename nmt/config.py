@@ -209,7 +209,7 @@ class DecodingConfig(Section):
 
     beam_size: Annotated[int, Field(ge=1, le=100)] = Field(5, description="Hypotheses kept alive; 1 is greedy search.")
     length_penalty: Annotated[float, Field(ge=0.0)] = Field(
-        1.0,
+        0.6,
         description="Exponent of GNMT's length penalty (Wu et al. 2016, eq. 14); 0 compares plain log-probabilities.",
     )
     max_length: Annotated[int, Field(ge=1, le=10_000)] = Field(200, description="Tokens of a translation, at most.")

@@ -99,7 +99,7 @@ def test_report_says_what_was_scored_and_how(run: RunFolder) -> None:
         "checkpoint": "last",
         "step": 30,
         "beam_size": 5,
-        "length_penalty": 1.0,
+        "length_penalty": 0.6,
     }
     assert values["corpus_fingerprint"] == "a" * 64
     assert values["seconds"] >= 0
