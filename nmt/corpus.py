@@ -27,7 +27,7 @@ from nmt.tokenizer import Tokenizer
 
 CORPUS_FORMAT = 1
 PARTS = ("train", "validation", "test")
-MANIFEST_KEYS = {"fingerprint", "settings", "files", "parts"}
+MANIFEST_KEYS = {"fingerprint", "settings", "files"}
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def _kind(choice: Schema) -> str:
 
 
 def _bounds(choice: Schema) -> Iterator[str]:
-    yield from (f"{sign} {choice[bound]:g}" for bound, sign in BOUNDS.items() if bound in choice)
+    yield from (f"{sign} {choice[bound]:,}" for bound, sign in BOUNDS.items() if bound in choice)
     if "pattern" in choice:
         yield f"`{choice['pattern']}`"
 

@@ -129,6 +129,8 @@ class Training:
         """Validates after an epoch, updates the best so far and saves."""
         started = time.monotonic()
         loss, score = self.validation.run(self.model)
+        if not math.isfinite(loss):
+            raise TrainingError(self._divergence(f"a finite validation loss, received {loss}"))
         # Loss breaks ties: BLEU is 0 for all where no translation has four words.
         figure = [score, -loss] if self.config.training.keep_best == "bleu" else [-loss]
         is_best = self.state.best_figure is None or figure > self.state.best_figure
@@ -217,7 +219,7 @@ def trace_all_shapes(model: Seq2Seq) -> None:
     for size in (1, 2):  # batch, source and target length all differ, among each other too
         shapes = (size, size + 2), (size, size + 4)
         source_ids, target_ids = (np.full(shape, END_ID, np.int32) for shape in shapes)
-        train_step(model, Batch(source_ids, target_ids, target_ids, np.ones(shapes[1], np.float32)))
+        model.train_on_batch(*_arguments(Batch(source_ids, target_ids, target_ids, np.ones(shapes[1], np.float32))))
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     model.reset_metrics()

@@ -82,9 +82,9 @@ def test_damaged_and_missing_outputs_are_named(prepared: Path, tsv_config: Confi
     [
         ("{", "expected a manifest in JSON"),
         ('{"format": 0}', "expected corpus format 1, received 0"),
-        ('{"format": 1}', "written by another version"),
-        ('{"format": 1, "settings": {"corpus": {"unknown": 1}}}', "written by another version"),
-        ('{"format": 1, "settings": 7}', "written by another version"),
+        ('{"format": 1}', "expected the key files, found none"),
+        ('{"format": 1, "fingerprint": "", "files": {}, "settings": {"corpus": {"unknown": 1}}}', "another version"),
+        ('{"format": 1, "fingerprint": "", "files": {}, "settings": 7}', "written by another version"),
     ],
 )
 def test_an_unreadable_manifest_is_a_change(prepared: Path, tsv_config: Configure, text: str, reason: str) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from data_prep.split import split_shares, split_side
 from nmt.config import CorpusConfig, Split, Synthetic, TextFiles
-from nmt.errors import DataError
 
 SOURCES = [f"sentence {number}" for number in range(2_000)]
 
@@ -53,5 +52,5 @@ def test_a_part_with_files_gets_nothing() -> None:
 
 
 def test_shares_must_leave_a_training_part() -> None:
-    with pytest.raises(DataError, match=r"corpus\.split: expected shares that sum to less than 1, received"):
-        split_side(ibis.literal("a"), corpus(0.5, 0.5))
+    with pytest.raises(ValueError, match=r"expected shares that leave pairs for training"):
+        corpus(0.5, 0.5)

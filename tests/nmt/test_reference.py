@@ -29,7 +29,9 @@ def test_every_section_is_there_once() -> None:
 
 
 def test_row_has_type_default_range_and_explanation() -> None:
-    assert "| `beam_size` | integer | `5` | ≥ 1 | Hypotheses kept alive; 1 is greedy search. |" in rows("`decoding`")
+    assert "| `beam_size` | integer | `5` | ≥ 1, ≤ 100 | Hypotheses kept alive; 1 is greedy search. |" in rows(
+        "`decoding`"
+    )
     assert rows("`model`")[0] == "| `cell` | `lstm`, `gru` | `lstm` |  | Recurrent cell of every layer. |"
 
 

@@ -144,6 +144,6 @@ def test_table_has_scores_and_signatures() -> None:
     console = make_console()
     console.print(report_table(report))
     lines = shown(console).splitlines()
-    assert lines[0] == "best checkpoint, step 1,200; beam 5, length penalty 1; 4.0 lines/s"
+    assert lines[0] == "best checkpoint, step 1,200; beam 5, length penalty 0.6; 4.0 lines/s"
     assert any("test (2)" in line for line in lines)
     assert any("BLEU" in line and "12.3" in line and "tok:13a" in line for line in lines)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import pytest
 from keras import ops
 
@@ -155,13 +156,14 @@ def test_a_finished_training_does_nothing_more(toy: Any, tiny_config: Any, recor
     ("keep_best", "script"),
     [
         ("loss", [(3.0, 9.0), (2.0, 8.0), (2.5, 7.0), (2.1, 9.9), (1.0, 99.0)]),
-        ("bleu", [(1.0, 5.0), (2.0, 7.0), (0.5, 6.0), (0.1, 7.0), (0.1, 99.0)]),
+        ("bleu", [(1.0, 5.0), (2.0, 7.0), (0.5, 6.0), (2.0, 7.0), (0.1, 99.0)]),
+        ("bleu", [(3.0, 0.0), (2.0, 0.0), (2.5, 0.0), (2.1, 0.0), (0.1, 99.0)]),
     ],
 )
 def test_patience_stops_and_the_best_is_kept(
     toy: Any, tiny_config: Any, recorder: Any, keep_best: str, script: list[tuple[float, float]]
 ) -> None:
-    """The second round is the best; two without a gain follow, and a tie is no gain."""
+    """The second round is the best; two without a gain follow. Loss breaks ties of BLEU, and a tie of both is none."""
     toy.script = script
     config = tiny_config(training={"epochs": 9, "patience": 2, "keep_best": keep_best})
     run = train(config, recorder)
@@ -188,13 +190,33 @@ def test_a_loss_that_is_not_finite_stops_with_advice(
     assert (run.steps(), checksum(last(run))) == ([saved], before)
 
 
-def test_weights_that_are_not_finite_are_never_saved(toy: Any, tiny_config: Any, recorder: Any) -> None:
-    """The last update of an epoch may spoil the weights after a finite loss: validation sees it."""
+def test_a_validation_that_is_not_finite_is_never_the_best(toy: Any, tiny_config: Any, recorder: Any) -> None:
     toy.script = [(2.0, 10.0), (math.nan, 0.0)]
-    with pytest.raises(TrainingError, match="expected a finite loss, received nan"):
+    with pytest.raises(TrainingError, match="expected a finite validation loss, received nan"):
         train(tiny_config(), recorder)
     run = RunFolder(Path("runs/tiny"))
-    assert len(run.steps()) == 1 and load_state(last(run)).epoch == 1
+    state = load_state(last(run))
+    assert state.epoch == 1 and run.checkpoint("best") == run.checkpoint_at(state.best_step)
+
+
+def test_weights_that_are_not_finite_are_never_saved(
+    toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update may spoil the weights after a finite loss: the checkpoint before must stay."""
+    step = nmt.training.train_step
+
+    def spoil(model: Any, batch: Any) -> float:
+        loss = step(model, batch)
+        if int(model.optimizer.iterations) == 4:
+            weight = model.trainable_variables[0]
+            weight.assign(np.full(weight.shape, np.nan))
+        return loss
+
+    monkeypatch.setattr(nmt.training, "train_step", spoil)
+    with pytest.raises(TrainingError, match="expected finite weights"):
+        train(tiny_config(training={"save_every_steps": 2}), recorder)
+    run = RunFolder(Path("runs/tiny"))
+    assert load_state(last(run)).step == 2
 
 
 def test_another_corpus_is_refused_with_both_fingerprints(
