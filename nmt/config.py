@@ -24,6 +24,9 @@ MAX_CONFIG_BYTES = 1_000_000
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+BeamSize = Annotated[int, Field(ge=1, le=100)]
+PenaltyExponent = Annotated[float, Field(ge=0.0)]
+TokenLimit = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Section(BaseModel):
@@ -207,18 +210,16 @@ class TrainingConfig(Section):
 class DecodingConfig(Section):
     """How translations are searched."""
 
-    beam_size: Annotated[int, Field(ge=1, le=100)] = Field(5, description="Hypotheses kept alive; 1 is greedy search.")
-    length_penalty: Annotated[float, Field(ge=0.0)] = Field(
+    beam_size: BeamSize = Field(5, description="Hypotheses kept alive; 1 is greedy search.")
+    length_penalty: PenaltyExponent = Field(
         0.6,
         description="Exponent of GNMT's length penalty (Wu et al. 2016, eq. 14); 0 compares plain log-probabilities.",
     )
-    max_length: Annotated[int, Field(ge=1, le=10_000)] = Field(200, description="Tokens of a translation, at most.")
+    max_length: TokenLimit = Field(200, description="Tokens of a translation, at most.")
     max_length_ratio: Annotated[float, Field(gt=0.0, le=100.0)] = Field(
         3.0, description="Tokens of a translation, at most, per source token (plus 10)."
     )
-    max_source_tokens: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        200, description="A longer source is cut, with a warning."
-    )
+    max_source_tokens: TokenLimit = Field(200, description="A longer source is cut, with a warning.")
     max_source_bytes: Annotated[int, Field(ge=1, le=2**20)] = Field(
         4_096, description="A longer line is cut before it is tokenized."
     )
@@ -228,10 +229,8 @@ class DecodingConfig(Section):
 class ExportConfig(Section):
     """The SavedModel."""
 
-    beam_size: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        None, description="Beam size inside the SavedModel; null: decoding.beam_size."
-    )
-    length_penalty: Annotated[float, Field(ge=0.0)] | None = Field(
+    beam_size: BeamSize | None = Field(None, description="Beam size inside the SavedModel; null: decoding.beam_size.")
+    length_penalty: PenaltyExponent | None = Field(
         None, description="Length penalty inside the SavedModel; null: decoding.length_penalty."
     )
 

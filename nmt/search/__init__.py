@@ -7,15 +7,17 @@ of it is `keras.ops`, so the same code runs in validation, in translation and in
 
 from __future__ import annotations
 
+from typing import Any
+
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
-from nmt.search.hypotheses import Hypotheses
+from nmt.search.hypotheses import Hypotheses, Step
 
 __all__ = ["Hypotheses", "beam_search", "greedy_search", "search"]
 
 
-def search(step, state, limits, max_length: int, beam_size: int, length_penalty: float) -> Hypotheses:  # type: ignore[no-untyped-def]
+def search(step: Step, state: Any, limits: Any, max_length: int, beam_size: int, penalty_exponent: float) -> Hypotheses:
     """Greedy search for a beam of one, beam search for a larger one; arguments as there."""
     if beam_size == 1:
         return greedy_search(step, state, limits, max_length)
-    return beam_search(step, state, limits, max_length, beam_size, length_penalty)
+    return beam_search(step, state, limits, max_length, beam_size, penalty_exponent)
