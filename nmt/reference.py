@@ -62,6 +62,10 @@ def _kind(choice: Schema) -> str:
         return ", ".join(f"`{value}`" for value in choice["enum"])
     if "const" in choice:
         return f"`{choice['const']}`"
+    if choice["type"] == "array":
+        return f"list of {_kind(choice['items'])}"
+    if choice["type"] == "object":
+        return f"{_kind(choice['additionalProperties'])} for each name"
     return str(choice["type"])
 
 

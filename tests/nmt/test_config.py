@@ -101,7 +101,7 @@ def test_value_out_of_range_or_of_wrong_type(load: Any, text: str, expected: str
     [
         ("corpus: {synthetic: {}}", "name: expected a value, received none; add the key"),
         ("name: small", "corpus: expected a value, received none; add the key"),
-        ("name: small\ncorpus: {}", "expected 'train' with the training files, or 'synthetic'"),
+        ("name: small\ncorpus: {}", "expected 'train' or 'mixture' with the training files, or 'synthetic'"),
         ("name: small\ncorpus: {train: {source: a}}", "expected either both 'source' and 'target', or 'tsv' alone"),
         ("name: small\ncorpus: {synthetic: {}, train: {tsv: a}}", "either 'synthetic' or files, received both"),
         ("name: ../small\ncorpus: {synthetic: {}}", "name: "),
