@@ -7,7 +7,9 @@ exits with status 1. Knows nothing of the rest of the package.
     ├── ConfigError      a configuration file or an override is wrong
     ├── DataError        a text file or a prepared corpus cannot be used
     ├── CorruptFileError a checkpoint, shard or model file does not match its checksum
+    ├── StorageError     a file could not be written, on a full disk for example
     ├── TrainingError    the training cannot start, continue or converge
+    ├── Interrupted      somebody stopped the work; what was done is saved
     └── ExportError      a SavedModel could not be written, loaded again or run
 """
 
@@ -28,8 +30,16 @@ class CorruptFileError(NmtError):
     """A checkpoint, shard or model file does not match its checksum."""
 
 
+class StorageError(NmtError):
+    """A file could not be written, on a full disk for example; what was there before stays."""
+
+
 class TrainingError(NmtError):
     """The training cannot start, continue or converge."""
+
+
+class Interrupted(NmtError):
+    """Somebody stopped the work with a signal; what was done is saved."""
 
 
 class ExportError(NmtError):
