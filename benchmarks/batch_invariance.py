@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from nmt.checkpoints import RunFolder
+from nmt.run_folder import RunFolder
 from nmt.translation import load_translator
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nmt.checkpoints import RunFolder, write_file
 from nmt.config import DecodingConfig
 from nmt.corpus import PreparedCorpus
 from nmt.errors import DataError
+from nmt.files import write_file
 from nmt.metrics import Score, bleu, character_error_rate, chrf, exact_match, ter
+from nmt.run_folder import RunFolder
 from nmt.tokenizer import Tokenizer
 from nmt.translation import load_translator
 

@@ -25,10 +25,11 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from nmt.checkpoints import RunFolder, write_file
 from nmt.config import Config, DecodingConfig
 from nmt.corpus import sha256_of
 from nmt.errors import ExportError
+from nmt.files import write_file
+from nmt.run_folder import RunFolder
 from nmt.saved_model import EXPORT_FORMAT, INFO_FILE, SIGNATURE, ExportInfo, load_ops, versions_in
 from nmt.tokenizer import END_ID, PAD_ID, UNKNOWN_ID, Tokenizer
 from nmt.translation import LENGTH_STEP, Searcher, Translation, Translator, load_translator

@@ -17,8 +17,9 @@ import numpy as np
 from keras import ops
 
 from nmt.batches import pad
-from nmt.checkpoints import RunFolder, load_weights
+from nmt.checkpoints import load_weights
 from nmt.config import Config, DecodingConfig
+from nmt.run_folder import RunFolder
 from nmt.search import Hypotheses, search
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, PAD_ID, Tokenizer, clean_line

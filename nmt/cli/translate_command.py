@@ -124,7 +124,7 @@ def read_lines(source: BinaryIO) -> Iterator[bytes]:
 
 def _load_run(folder: Path, checkpoint: Which, options: dict[str, float | None]) -> LineTranslator:
     with quiet_start():
-        from nmt.checkpoints import RunFolder
+        from nmt.run_folder import RunFolder
         from nmt.translation import load_translator
     return load_translator(folder, checkpoint.value, decoding_of(RunFolder(folder).config(), **options))
 

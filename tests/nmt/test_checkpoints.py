@@ -1,20 +1,40 @@
-"""Checkpoints and run folders with a toy model: bit for bit, whole or not at all."""
+"""One checkpoint of a toy model: bit for bit, and no damage passes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from nmt.checkpoints import RunFolder, TrainingState, copy_weights, load_weights, write_file
-from nmt.errors import CorruptFileError, DataError
-from nmt.tokenizer import Tokenizer
+from nmt.checkpoints import (
+    SEED_SUFFIX,
+    Best,
+    TrainingState,
+    copy_weights,
+    is_whole,
+    load_state,
+    load_weights,
+    restore,
+    write_checkpoint,
+)
+from nmt.errors import CorruptFileError, TrainingError
 
-CHECKPOINT_FILES = ("model.safetensors", "optimizer.safetensors", "state.json")
+FILES = ("model.safetensors", "average.safetensors", "optimizer.safetensors", "state.json")
+STATE = TrainingState(
+    step=7,
+    epoch=1,
+    epoch_step=2,
+    best=(Best(7, [20.5, -0.1 - 0.2]), Best(3, [20.0, -1.0])),
+    gain_figures=[20.5, -0.1 - 0.2],
+    rounds_without_gain=3,
+    rounds_at_rate=1,
+    rate_scale=0.25,
+    seconds=12.5,
+)
 
 
 def make_toy(units: int = 3, seed: int = 1) -> keras.Model:
@@ -28,6 +48,20 @@ def make_toy(units: int = 3, seed: int = 1) -> keras.Model:
     for _ in range(seed):
         model(np.ones((1, 2), np.float32), training=True)  # moves the dropout's seed
     return model
+
+
+def averages(model: keras.Model) -> dict[str, np.ndarray]:
+    """Weights of nothing but 7, by path."""
+    return {variable.path: np.full(variable.shape, 7.0, np.float32) for variable in model.trainable_variables}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkpoint that has every file."""
+    model = make_toy()
+    folder = tmp_path / "00000007"
+    write_checkpoint(folder, STATE, model.variables, model.optimizer, averages(model))
+    return folder
 
 
 def values(model: keras.Model) -> list[np.ndarray]:
@@ -44,184 +78,143 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.fixture
-def run(tmp_path: Path, tiny_config: Any, tokenizers: tuple[Tokenizer, Tokenizer]) -> RunFolder:
-    folder = RunFolder(tmp_path / "runs" / "toy")
-    folder.create(tiny_config(), "f" * 64, tokenizers)
-    return folder
-
-
-def test_saved_and_restored_bit_for_bit(run: RunFolder) -> None:
+def test_restored_bit_for_bit(folder: Path) -> None:
     saved, other = make_toy(seed=1), make_toy(seed=2)
-    assert any(variable.path.endswith("seed_generator_state") for variable in saved.variables)
+    assert any(variable.path.endswith(SEED_SUFFIX) for variable in saved.variables)
     assert not equal(values(saved), values(other))
-    state = TrainingState(step=7, epoch=1, epoch_step=2, best_step=7, best_figure=-0.1 - 0.2, rounds_without_gain=3)
-    run.save(saved, state)
-    assert run.restore(other) == state
+    assert restore(folder, other) == STATE
     assert equal(values(saved), values(other))
     random = [keras.ops.convert_to_numpy(model(np.ones((8, 2), np.float32), training=True)) for model in (saved, other)]
     assert np.array_equal(*random)
 
 
-def test_weights_alone_leave_the_seeds(run: RunFolder) -> None:
+def test_weights_alone_leave_seeds_and_optimizer(tmp_path: Path) -> None:
     saved, other = make_toy(seed=1), make_toy(seed=2)
-    folder = run.save(saved, TrainingState(step=1))
-    before = values(other)[-len(other.optimizer.variables) :]
-    load_weights(folder, other)
+    write_checkpoint(tmp_path / "1", TrainingState(step=1), saved.variables, saved.optimizer)
+    before = values(other)[len(other.variables) :]
+    load_weights(tmp_path / "1", other)
     for old, new in zip(saved.variables, other.variables, strict=True):
-        assert np.array_equal(np.array(old.value), np.array(new.value)) != new.path.endswith("seed_generator_state")
-    assert equal(values(other)[-len(before) :], before)
+        assert np.array_equal(np.array(old.value), np.array(new.value)) != new.path.endswith(SEED_SUFFIX)
+    assert equal(values(other)[len(other.variables) :], before)
 
 
-def test_copied_weights(run: RunFolder) -> None:
+def test_the_average_translates_and_the_weights_train(folder: Path) -> None:
+    model = make_toy(seed=2)
+    load_weights(folder, model)
+    assert all(np.all(np.array(variable) == 7.0) for variable in model.trainable_variables)
+    restore(folder, model)
+    assert equal(values(model), values(make_toy(seed=1)))
+
+
+def test_weights_without_an_optimizer_translate_and_cannot_be_trained_on(tmp_path: Path) -> None:
+    saved, other = make_toy(seed=1), make_toy(seed=2)
+    write_checkpoint(tmp_path / "1", TrainingState(step=1), saved.variables)
+    assert is_whole(tmp_path / "1")
+    with pytest.raises(TrainingError, match=r"received weights alone.* training\.start_from of a new configuration"):
+        restore(tmp_path / "1", other)
+    load_weights(tmp_path / "1", other)
+    assert np.array_equal(np.array(saved.variables[0]), np.array(other.variables[0]))
+
+
+@pytest.mark.parametrize("with_average", [False, True])
+def test_copied_weights(with_average: bool) -> None:
     source, target = make_toy(seed=1), make_toy(seed=2)
-    copy_weights(source, target)
+    average = averages(source) if with_average else {}
+    copy_weights(source, target, average)
     for old, new in zip(source.variables, target.variables, strict=True):
-        assert np.array_equal(np.array(old.value), np.array(new.value)) != new.path.endswith("seed_generator_state")
+        expected = average.get(old.path, np.array(old.value))
+        assert np.array_equal(expected, np.array(new.value)) != new.path.endswith(SEED_SUFFIX)
 
 
-def test_nothing_to_restore(run: RunFolder) -> None:
-    assert run.restore(make_toy()) == TrainingState()
-    with pytest.raises(DataError, match="expected a checkpoint, found none yet; run nmt train first"):
-        run.checkpoint("last")
+def test_the_sums_are_those_of_sha256sum(folder: Path) -> None:
+    lines = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in FILES]
+    assert (folder / "SHA256SUMS").read_text() == "".join(lines)
+    assert is_whole(folder)
 
 
-def test_only_last_and_best_are_kept(run: RunFolder) -> None:
-    model = make_toy()
-    for step, best in ((10, 10), (20, 20), (30, 20), (40, 20)):
-        run.save(model, TrainingState(step=step, best_step=best))
-    assert run.steps() == [20, 40]
-    assert run.checkpoint("last").name == "00000040"
-    assert run.checkpoint("best").name == "00000020"
-    run.save(model, TrainingState(step=50, best_step=50))
-    assert run.steps() == [50]
-
-
-def test_before_the_first_validation_the_last_is_the_best(run: RunFolder) -> None:
-    run.save(make_toy(), TrainingState(step=5))
-    assert run.checkpoint("best") == run.checkpoint("last")
-
-
-def test_leftovers_of_a_kill_are_swept(run: RunFolder) -> None:
-    run.save(make_toy(), TrainingState(step=5))
-    aside = run.checkpoints_folder / ".tmp-00000006"
-    aside.mkdir()
-    (aside / "model.safetensors").write_bytes(b"half")
-    (run.folder / ".tmp-config.json").write_bytes(b"{")
-    assert run.steps() == [5]
-    run.sweep()
-    assert [path.name for path in run.checkpoints_folder.iterdir()] == ["00000005"]
-    assert not list(run.folder.glob(".tmp-*"))
-
-
-@pytest.mark.parametrize("name", CHECKPOINT_FILES)
-def test_a_flipped_bit_is_found(run: RunFolder, name: str) -> None:
-    folder = run.save(make_toy(), TrainingState(step=5))
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_is_found(folder: Path, name: str) -> None:
     flip(folder / name)
-    with pytest.raises(CorruptFileError, match=rf"00000005/{name}: the checksum differs from SHA256SUMS.*or remove "):
-        run.restore(make_toy())
+    assert not is_whole(folder)
+    with pytest.raises(
+        CorruptFileError, match=rf"00000007/{name}: the checksum differs from SHA256SUMS.*newest whole one"
+    ):
+        restore(folder, make_toy())
 
 
-def test_a_flipped_bit_in_the_sums_is_found(run: RunFolder) -> None:
-    folder = run.save(make_toy(), TrainingState(step=5))
-    sums = (folder / "SHA256SUMS").read_text()
-    (folder / "SHA256SUMS").write_text(("1" if sums[0] != "1" else "2") + sums[1:])
-    with pytest.raises(CorruptFileError, match="SHA256SUMS"):
-        run.restore(make_toy())
+def test_a_flipped_bit_of_the_average_is_not_translated_with(folder: Path) -> None:
+    flip(folder / "average.safetensors")
+    with pytest.raises(CorruptFileError, match=r"average\.safetensors: the checksum differs"):
+        load_weights(folder, make_toy())
 
 
-@pytest.mark.parametrize("name", ["SHA256SUMS", *CHECKPOINT_FILES])
-def test_a_missing_file_is_found(run: RunFolder, name: str) -> None:
-    folder = run.save(make_toy(), TrainingState(step=5))
+@pytest.mark.parametrize("name", ["SHA256SUMS", *FILES])
+def test_a_missing_file_is_found(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(CorruptFileError, match=f"00000005/.*expected a whole checkpoint: .*{name}"):
-        run.restore(make_toy())
+    assert not is_whole(folder)
+    with pytest.raises(CorruptFileError, match=f"00000007/.*expected a whole checkpoint: .*{name}"):
+        restore(folder, make_toy())
 
 
-def test_a_model_of_other_sizes_is_refused_with_both_shapes(run: RunFolder) -> None:
-    folder = run.save(make_toy(units=3), TrainingState(step=5))
-    expected = r"model\.safetensors: expected toy/dense/kernel of shape \(2, 4\), received toy/dense/kernel of \(2, 3\)"
+def test_a_flipped_bit_in_each_byte_of_the_sums_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+    model = make_toy()
+    write_checkpoint(tmp_path / "1", TrainingState(step=1), model.variables, average=averages(model))
+    path = tmp_path / "1" / "SHA256SUMS"
+    data = path.read_bytes()
+    for i in range(len(data)):
+        flipped = bytearray(data)
+        flipped[i] ^= 1 << i % 8
+        path.write_bytes(flipped)
+        assert not is_whole(tmp_path / "1") or flipped.decode().split() == data.decode().split()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "received"),
+    [
+        ("average.safetensors", "averagf.safetensors", "averagf.safetensors, model"),
+        ("model.safetensors", "../model.safetensors", r"\.\./model"),
+        ("  state.json", " state.json", "received , average"),
+    ],
+)
+def test_sums_of_unknown_names_are_refused(folder: Path, old: str, new: str, received: str) -> None:
+    path = folder / "SHA256SUMS"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(CorruptFileError, match=rf"SHA256SUMS: expected checksums of .*{received}"):
+        load_weights(folder, make_toy())
+
+
+def test_empty_sums_are_refused(folder: Path) -> None:
+    (folder / "SHA256SUMS").write_bytes(b"")
+    assert not is_whole(folder)
+    with pytest.raises(CorruptFileError, match="received none"):
+        load_state(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"step": 3}', "best"])
+def test_a_state_that_is_none_is_refused_though_its_checksum_is_right(folder: Path, text: str) -> None:
+    if text == "best":
+        text = json.dumps(json.loads((folder / "state.json").read_text()) | {"best": [3]})
+    old = hashlib.sha256((folder / "state.json").read_bytes()).hexdigest()
+    (folder / "state.json").write_text(text)
+    sums = (folder / "SHA256SUMS").read_text()
+    (folder / "SHA256SUMS").write_text(sums.replace(old, hashlib.sha256(text.encode()).hexdigest()))
+    with pytest.raises(CorruptFileError, match=r"state\.json: expected the state of a training"):
+        load_state(folder)
+
+
+def test_a_model_of_other_sizes_is_refused_with_both_shapes(folder: Path) -> None:
+    expected = r"safetensors: expected toy/dense/kernel of shape \(2, 4\), received toy/dense/kernel of \(2, 3\)"
     with pytest.raises(CorruptFileError, match=expected):
         load_weights(folder, make_toy(units=4))
 
 
-def test_a_model_of_other_layers_is_refused(run: RunFolder) -> None:
-    folder = run.save(make_toy(), TrainingState(step=5))
+def test_a_model_of_other_layers_is_refused(folder: Path) -> None:
     other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="dense")], name="toy")
     with pytest.raises(CorruptFileError, match="expected 2 variables, received 3"):
         load_weights(folder, other)
 
 
-def test_variables_of_other_names_are_refused(run: RunFolder) -> None:
-    folder = run.save(make_toy(), TrainingState(step=5))
+def test_variables_of_other_names_are_refused(folder: Path) -> None:
     layers = [keras.Input((2,)), keras.layers.Dense(3, name="other"), keras.layers.Dropout(0.5, name="dropout")]
     with pytest.raises(CorruptFileError, match=r"expected toy/other/kernel of shape .*received toy/dense/kernel"):
         load_weights(folder, keras.Sequential(layers, name="toy"))
-
-
-@pytest.mark.parametrize("fails_at", ["rename", "mkdir"])
-def test_a_kill_inside_a_save_leaves_the_checkpoint_before(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, fails_at: str
-) -> None:
-    first = make_toy(seed=1)
-    run.save(first, TrainingState(step=5, best_step=5))
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, fails_at, _killed)
-        with pytest.raises(KeyboardInterrupt):
-            run.save(make_toy(seed=2), TrainingState(step=6, best_step=6))
-    other = make_toy(seed=3)
-    assert run.restore(other).step == 5
-    assert equal(values(first), values(other))
-
-
-def test_a_kill_inside_a_save_of_the_same_step_leaves_a_checkpoint(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run that ends twice at one step, as with patience already lost, must not lose what it has."""
-    run.save(make_toy(seed=1), TrainingState(step=5))
-    with monkeypatch.context() as patch:
-        patch.setattr("nmt.checkpoints._flushed", _killed)
-        with pytest.raises(KeyboardInterrupt):
-            run.save(make_toy(seed=2), TrainingState(step=5))
-    assert run.restore(make_toy(seed=3)).step == 5
-
-
-def _killed(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_a_foreign_run_format_is_refused(run: RunFolder) -> None:
-    identity = json.loads((run.folder / "run.json").read_text())
-    write_file(run.folder / "run.json", json.dumps(identity | {"format": 99}).encode())
-    with pytest.raises(DataError, match=r"run\.json: expected run format 1, received 99; train again, or use the"):
-        run.config()
-
-
-def test_no_run_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"expected a run folder with run\.json; run nmt train first"):
-        RunFolder(tmp_path).config()
-
-
-@pytest.mark.parametrize("text", ["", "[1", "3"])
-def test_a_damaged_configuration_is_named(run: RunFolder, text: str) -> None:
-    (run.folder / "config.json").write_text(text)
-    with pytest.raises(CorruptFileError, match=r"config\.json: expected a JSON object"):
-        run.config()
-
-
-def test_a_run_folder_carries_all_that_translation_needs(
-    run: RunFolder, tiny_config: Any, tokenizers: tuple[Tokenizer, Tokenizer], tmp_path: Path
-) -> None:
-    run.folder.rename(tmp_path / "elsewhere")
-    moved = RunFolder(tmp_path / "elsewhere")
-    assert moved.config() == tiny_config()
-    assert moved.corpus_fingerprint() == "f" * 64
-    assert [tokenizer.model for tokenizer in moved.tokenizers()] == [tokenizer.model for tokenizer in tokenizers]
-
-
-def test_write_file_leaves_the_old_one_when_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_file(tmp_path / "file", b"old")
-    monkeypatch.setattr(Path, "replace", _killed)
-    with pytest.raises(KeyboardInterrupt):
-        write_file(tmp_path / "file", b"new")
-    assert (tmp_path / "file").read_bytes() == b"old"

@@ -16,13 +16,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nmt import saved_model
-from nmt.checkpoints import RunFolder
 from nmt.cli import app, stack, translate_command
 from nmt.cli.settings import DEBUG, Which, decoding_of, quiet_start
 from nmt.config import DecodingConfig, parse_config
 from nmt.errors import ConfigError, DataError
 from nmt.evaluation import Report, Scores, TextPairs
 from nmt.metrics import Score
+from nmt.run_folder import RunFolder
 from nmt.translation import Translation
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,10 @@ import pytest
 import sentencepiece
 
 from nmt import evaluation
-from nmt.checkpoints import RunFolder
 from nmt.config import Config, parse_config
 from nmt.errors import DataError
 from nmt.evaluation import Report, TextPairs, evaluate, read_split
+from nmt.run_folder import RunFolder
 from nmt.tokenizer import Tokenizer
 from nmt.translation import Translation
 
@@ -62,7 +62,7 @@ def run(tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     config = parse_config({"name": "small", "corpus": {"synthetic": {}}})
     folder = RunFolder(Path("runs/small"))
     folder.create(config, "a" * 64, (tokenizer, tokenizer))
-    folder.checkpoint_at(30).mkdir()
+    folder.checkpoint_at(30).mkdir(parents=True)
     monkeypatch.setattr(evaluation, "load_translator", lambda *arguments: Scripted(tokenizer, config))
     return folder
 

@@ -19,10 +19,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from nmt import export as export_module
-from nmt.checkpoints import RunFolder, TrainingState
+from nmt.checkpoints import Best, TrainingState
 from nmt.config import Config, DecodingConfig, parse_config
 from nmt.errors import ExportError
 from nmt.export import HARD_LINES, StringTranslator, export, translate_apart, verify
+from nmt.run_folder import RunFolder
 from nmt.saved_model import INFO_FILE, SavedModelTranslator, load_saved_model
 from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer, clean_line
 from nmt.translation import Translation, Translator, load_translator, make_model
@@ -120,7 +121,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path
     generator = np.random.default_rng(5)
     for variable in model.trainable_variables:  # large enough that the translations differ from line to line
         variable.assign(generator.normal(size=variable.shape).astype(np.float32))
-    folder.save(model, TrainingState(step=7, best_step=7))
+    folder.save(model, TrainingState(step=7, best=(Best(7, [0.0]),)))
     return folder.folder
 
 

@@ -1,0 +1,198 @@
+"""A training's folder.
+
+    runs/NAME/
+      config.json                   the resolved configuration, with a checksum of itself
+      run.json                      format version, the corpus' fingerprint, checksums of the subword models
+      source.model target.model     the subword models: the folder is all that translation needs
+      checkpoints/00001200/         the newest few and the best (see `nmt.checkpoints`)
+      metrics.jsonl report.json
+
+`last` is the newest checkpoint, and its state says which one is `best`. Knows nothing of how a training runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from nmt.checkpoints import Tensors, TrainingState, is_whole, load_state, restore, write_checkpoint
+from nmt.config import Config, parse_config
+from nmt.errors import CorruptFileError, DataError
+from nmt.files import ASIDE, read_json, sealed, unsealed, write_file
+from nmt.tokenizer import Tokenizer
+
+RUN_FORMAT = 2
+SUBWORD_FILES = "source.model", "target.model"
+DAMAGED = "damaged-"
+
+
+class RunFolder:
+    """One training's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checkpoints_folder = folder / "checkpoints"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a training was started here."""
+        return (self.folder / "run.json").exists()
+
+    def create(self, config: Config, fingerprint: str, tokenizers: Sequence[Tokenizer]) -> None:
+        """Writes what does not change during the training; `run.json` comes last and marks the folder as whole."""
+        models = dict(zip(SUBWORD_FILES, (tokenizer.model for tokenizer in tokenizers), strict=True))
+        for name, model in models.items():
+            write_file(self.folder / name, model)
+        self.write_config(config)
+        checksums = {name: hashlib.sha256(model).hexdigest() for name, model in models.items()}
+        identity = {"format": RUN_FORMAT, "corpus_fingerprint": fingerprint, "subword_models": checksums}
+        write_file(self.folder / "run.json", sealed(identity))
+
+    def write_config(self, config: Config) -> None:
+        """Writes the resolved configuration."""
+        write_file(self.folder / "config.json", sealed(config.model_dump(mode="json")))
+
+    def config(self) -> Config:
+        """The configuration that the folder was made with."""
+        self._identity()
+        return parse_config(unsealed(self.folder / "config.json"), origin=str(self.folder / "config.json"))
+
+    def corpus_fingerprint(self) -> str:
+        """Fingerprint of the prepared corpus that the folder was made with."""
+        return str(self._identity()["corpus_fingerprint"])
+
+    def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
+        """The source's and the target's tokenizer."""
+        source, target = (self._tokenizer(name) for name in SUBWORD_FILES)
+        return source, target
+
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints that are there, oldest first."""
+        if not self.checkpoints_folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.checkpoints_folder.iterdir() if path.name.isdigit())
+
+    def best_steps(self) -> list[int]:
+        """Steps of the best checkpoints that are there, best first, as the newest one knows them.
+
+        Raises:
+            DataError: there is no checkpoint yet.
+        """
+        there = set(self.steps())
+        best = load_state(self.checkpoint("last")).best
+        return [one.step for one in best if one.step in there]
+
+    def checkpoint(self, which: str) -> Path:
+        """Folder of the `best` or `last` checkpoint; before the first validation the last is the best.
+
+        Raises:
+            DataError: there is none yet.
+        """
+        steps = self.steps()
+        if not steps:
+            raise DataError(f"{self.folder}: expected a checkpoint, found none yet; run nmt train first")
+        last = self.checkpoint_at(steps[-1])
+        best = load_state(last).best if which == "best" else ()
+        if not best:
+            return last
+        if best[0].step not in steps:
+            raise DataError(
+                f"{self.checkpoint_at(best[0].step)}: the best checkpoint is missing; use --checkpoint last"
+            )
+        return self.checkpoint_at(best[0].step)
+
+    def checkpoint_at(self, step: int) -> Path:
+        """Folder of the checkpoint of a step."""
+        return self.checkpoints_folder / f"{step:08d}"
+
+    def sweep(self) -> None:
+        """Removes what a kill left of an unfinished file or checkpoint; one that lacked its last rename gets it."""
+        for path in self.folder.glob(f"{ASIDE}*"):
+            path.unlink()
+        for path in self.checkpoints_folder.glob(f"{ASIDE}*"):
+            target = self.checkpoints_folder / path.name.removeprefix(ASIDE)
+            if is_whole(path) and not is_whole(target):
+                shutil.rmtree(target, ignore_errors=True)  # half removed
+                path.rename(target)
+            else:
+                shutil.rmtree(path)
+
+    def save(
+        self, model: keras.Model, state: TrainingState, average: Tensors | None = None, keep_last: int = 1
+    ) -> Path:
+        """Writes the checkpoint of `state.step`; only the newest `keep_last` and the best of the state stay.
+
+        Raises:
+            StorageError: the disk is full or cannot be written; the checkpoints before stay.
+        """
+        target = self.checkpoint_at(state.step)
+        write_checkpoint(target, state, model.variables, model.optimizer, average)
+        kept = {best.step for best in state.best} | set(self.steps()[-keep_last:])
+        for step in self.steps():
+            if step not in kept:
+                shutil.rmtree(self.checkpoint_at(step))
+        return target
+
+    def save_weights(self, model: keras.Model, state: TrainingState) -> Path:
+        """Writes a checkpoint that translates, and that nobody can train on."""
+        write_checkpoint(self.checkpoint_at(state.step), state, model.variables)
+        return self.checkpoint_at(state.step)
+
+    def restore(self, model: keras.Model, say: Callable[[str], None] = lambda text: None) -> TrainingState:
+        """Loads the newest whole checkpoint into model and optimizer; a fresh state where there is none.
+
+        Damaged ones are renamed to `damaged-STEP`, and `say` is told.
+
+        Raises:
+            CorruptFileError: there are checkpoints, and none is whole.
+        """
+        damage: dict[int, CorruptFileError] = {}
+        for step in reversed(self.steps()):
+            try:
+                state = restore(self.checkpoint_at(step), model)
+            except CorruptFileError as error:
+                damage[step] = error
+                continue
+            for damaged, reason in damage.items():
+                self._set_aside(damaged)
+                say(f"{reason}; going on from step {step:,} instead")
+            return replace(state, best=tuple(best for best in state.best if best.step in self.steps()))
+        if damage:
+            newest = next(iter(damage.values()))
+            raise CorruptFileError(
+                f"{self.checkpoints_folder}: none of {len(damage)} checkpoints is whole ({newest}); put a copy back, "
+                f"or remove the run folder to train anew"
+            )
+        return TrainingState()
+
+    def _set_aside(self, step: int) -> None:
+        aside = self.checkpoints_folder / f"{DAMAGED}{step:08d}"
+        shutil.rmtree(aside, ignore_errors=True)
+        self.checkpoint_at(step).rename(aside)
+
+    def _tokenizer(self, name: str) -> Tokenizer:
+        tokenizer = Tokenizer.from_file(self.folder / name)
+        if hashlib.sha256(tokenizer.model).hexdigest() != self._identity()["subword_models"][name]:
+            raise CorruptFileError(
+                f"{self.folder / name}: the checksum differs from run.json; the file was changed or damaged, copy it "
+                f"anew from the prepared corpus"
+            )
+        return tokenizer
+
+    def _identity(self) -> dict[str, Any]:
+        path = self.folder / "run.json"
+        if not self.exists:
+            raise DataError(f"{self.folder}: expected a run folder with run.json; run nmt train first")
+        received = read_json(path).get("format")  # before the checksum, which format 1 had not
+        if received != RUN_FORMAT:
+            raise DataError(
+                f"{path}: expected run format {RUN_FORMAT}, received {received}; train again, or use the version of "
+                f"keras-nmt that wrote it"
+            )
+        return unsealed(path)
