@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -11,16 +12,23 @@ from keras import ops
 class SmoothedCrossEntropy(keras.losses.Loss):
     """Cross-entropy against labels that give some probability to every class (Szegedy et al. 2016, section 7).
 
-    The target distribution is (1 - smoothing) at the label plus smoothing / classes everywhere. The mean is over
-    positions weighted by `sample_weight`, so padding with weight 0 does not count. Computed in float32.
+    The target distribution is (1 - smoothing) at the label plus smoothing / classes everywhere. The loss is the sum
+    over positions times `sample_weight`: weights of 1 / tokens make it a mean over tokens, also over several batches,
+    and padding with weight 0 does not count. Computed in float32. The gradient of a loss that is not finite is NaN
+    throughout, so that the optimizer sees that it must not follow it.
 
     Args:
         smoothing: probability that is spread; 0 is the plain cross-entropy, whose exponential is the perplexity.
     """
 
     def __init__(self, smoothing: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(name="smoothed_cross_entropy", reduction="mean_with_sample_weight", dtype="float32", **kwargs)
+        super().__init__(name="smoothed_cross_entropy", reduction="sum", dtype="float32", **kwargs)
         self.smoothing = smoothing
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The weighted sum of the losses of all positions."""
+        total = super().__call__(y_true, y_pred, sample_weight)
+        return total * ops.stop_gradient(ops.where(ops.isfinite(total), 1.0, math.nan))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of each position; labels (batch, length) and logits (batch, length, classes) to (batch, length)."""

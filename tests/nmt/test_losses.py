@@ -17,17 +17,29 @@ LABELS = np.array([[0, 1]], np.int32)
 
 
 def test_without_smoothing() -> None:
-    """-ln 1/2 = ln 2 and -ln 1/8 = 3 ln 2; their mean is 2 ln 2."""
-    assert float(SmoothedCrossEntropy()(LABELS, LOGITS)) == pytest.approx(2 * math.log(2), abs=1e-6)
+    """-ln 1/2 = ln 2 and -ln 1/8 = 3 ln 2; their sum is 4 ln 2."""
+    assert float(SmoothedCrossEntropy()(LABELS, LOGITS)) == pytest.approx(4 * math.log(2), abs=1e-6)
 
 
-def test_weights() -> None:
-    """(1 · ln 2 + 3 · 3 ln 2) / 4, and a position of weight 0 leaves no trace."""
-    loss = SmoothedCrossEntropy()
-    assert float(loss(LABELS, LOGITS, sample_weight=np.array([[1.0, 3.0]]))) == pytest.approx(
-        2.5 * math.log(2), abs=1e-6
-    )
-    assert float(loss(LABELS, LOGITS, sample_weight=np.array([[1.0, 0.0]]))) == pytest.approx(math.log(2), abs=1e-6)
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ([1.0, 3.0], 10.0),  # 1 · ln 2 + 3 · 3 ln 2
+        ([0.25, 0.75], 2.5),
+        ([0.5, 0.5], 2.0),  # 1 / tokens: the mean
+        ([1.0, 0.0], 1.0),
+    ],
+)
+def test_the_loss_is_the_sum_of_weight_times_loss(weights: list[float], expected: float) -> None:
+    loss = SmoothedCrossEntropy()(LABELS, LOGITS, sample_weight=np.array([weights]))
+    assert float(loss) == pytest.approx(expected * math.log(2), abs=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_weights_of_one_over_tokens_make_a_mean_over_several_batches(smoothing: float) -> None:
+    loss, weights = SmoothedCrossEntropy(smoothing), np.full((1, 2), 0.5)
+    parts = sum(float(loss(LABELS[:, i : i + 1], LOGITS[:, i : i + 1], weights[:, i : i + 1])) for i in range(2))
+    assert parts == pytest.approx(float(loss(LABELS, LOGITS, weights)), abs=1e-6)
 
 
 def test_with_smoothing() -> None:
@@ -38,14 +50,14 @@ def test_with_smoothing() -> None:
         target[label] += 0.9
         expected.append(-float(np.sum(target * np.log(probabilities))))
     loss = SmoothedCrossEntropy(0.1)
-    assert float(loss(LABELS, LOGITS)) == pytest.approx(sum(expected) / 2, abs=1e-6)
+    assert float(loss(LABELS, LOGITS)) == pytest.approx(sum(expected), abs=1e-6)
     weighted = float(loss(LABELS, LOGITS, sample_weight=np.array([[2.0, 1.0]])))
-    assert weighted == pytest.approx((2 * expected[0] + expected[1]) / 3, abs=1e-6)
+    assert weighted == pytest.approx(2 * expected[0] + expected[1], abs=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_perplexity_of_uniform_logits_is_the_vocabulary(smoothing: float) -> None:
-    loss = SmoothedCrossEntropy(smoothing)(np.array([[3, 5]]), np.zeros((1, 2, 40), np.float32))
+    loss = SmoothedCrossEntropy(smoothing)(np.array([[3, 5]]), np.zeros((1, 2, 40), np.float32), np.full((1, 2), 0.5))
     assert math.exp(float(loss)) == pytest.approx(40.0, rel=1e-5)
 
 
@@ -57,7 +69,7 @@ def test_gradient_is_probability_minus_target_and_sums_to_0(smoothing: float) ->
         loss = SmoothedCrossEntropy(smoothing)(LABELS, logits)
     gradient = tape.gradient(loss, logits).numpy()
     target = np.eye(3)[LABELS] * (1 - smoothing) + smoothing / 3
-    np.testing.assert_allclose(gradient, (PROBABILITIES - target) / 2, atol=1e-6)
+    np.testing.assert_allclose(gradient, PROBABILITIES - target, atol=1e-6)
     np.testing.assert_allclose(gradient.sum(axis=-1), 0.0, atol=1e-6)
 
 
@@ -65,7 +77,21 @@ def test_bfloat16_logits_are_summed_in_float32() -> None:
     logits = tf.cast(tf.zeros((1, 1000, 40)), "bfloat16")
     loss = SmoothedCrossEntropy(0.1)(np.zeros((1, 1000), np.int32), logits)
     assert loss.dtype == "float32"
-    assert float(loss) == pytest.approx(math.log(40), rel=1e-5)
+    assert float(loss) == pytest.approx(1_000 * math.log(40), rel=1e-5)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_gradient_of_a_loss_that_is_not_finite_is_nan_throughout(smoothing: float, bad: float) -> None:
+    """Also at the position that is right by itself."""
+    values = LOGITS.copy()
+    values[0, 0, 1] = bad
+    logits = tf.constant(values)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = SmoothedCrossEntropy(smoothing)(LABELS, logits)
+    assert not math.isfinite(float(loss))
+    assert np.isnan(tape.gradient(loss, logits).numpy()).all()
 
 
 def test_configuration_round_trip() -> None:
