@@ -4,7 +4,8 @@
       manifest.json                 what the corpus was made from, what each stage kept, a checksum per file, and one
                                     fingerprint for the whole
       source.model target.model     SentencePiece; the same bytes twice where the model is shared
-      train.arrow ...               token ids, one part a file: columns source and target, lists of int32
+      train.arrow ...               token ids, one part a file: columns source and target, lists of int32; the corpora
+                                    of a mixture stand one after the other
       train.parquet ...             the text of the same rows: columns line, source, target
 
 `data_prep` writes this format. Knows nothing of batches or models.
@@ -27,6 +28,7 @@ from nmt.tokenizer import Tokenizer
 
 CORPUS_FORMAT = 1
 PARTS = ("train", "validation", "test")
+ROWS_PER_CHUNK = 2**16
 MANIFEST_KEYS = {"fingerprint", "settings", "files"}
 
 
@@ -47,6 +49,11 @@ class TokenLists:
 
     def __getitem__(self, row: int) -> np.ndarray:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def count(self, rows: np.ndarray) -> int:
+        """Tokens of the given lists together; memory does not grow with their number."""
+        chunks = (rows[start : start + ROWS_PER_CHUNK] for start in range(0, len(rows), ROWS_PER_CHUNK))
+        return sum(int((self.offsets[chunk + 1] - self.offsets[chunk]).sum()) for chunk in chunks)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -83,6 +90,11 @@ class PreparedCorpus:
     def fingerprint(self) -> str:
         """One checksum over settings and files: equal fingerprints, equal corpora."""
         return str(self.manifest["fingerprint"])
+
+    @property
+    def mixture(self) -> dict[str, int]:
+        """The pairs of each corpus of a mixture in the order of the training part's rows; empty where there is one."""
+        return {str(corpus["name"]): int(corpus["pairs"]) for corpus in self.manifest.get("mixture", [])}
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """The source's and the target's tokenizer."""

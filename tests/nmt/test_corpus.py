@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import nmt.corpus
 from nmt.corpus import PreparedCorpus, _token_lists, read_manifest
 from nmt.errors import CorruptFileError, DataError
 
@@ -60,6 +61,30 @@ def test_tokens_are_those_of_the_text(tiny_corpus: Path, part: str) -> None:
     assert [pairs.source[row].tolist() for row in range(len(pairs))] == source.encode_all(sources)
     assert [pairs.target[row].tolist() for row in range(len(pairs))] == target.encode_all(targets)
     assert pairs.source.values.dtype == np.int32
+
+
+def test_count_adds_up_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nmt.corpus, "ROWS_PER_CHUNK", 2)
+    lists = _token_lists(pa.chunked_array([pa.array(LISTS, TYPE)]))
+    assert lists.count(np.array([3, 0, 1, 3, 4], np.uint32)) == 3 + 2 + 0 + 3 + 1
+    assert lists.count(np.array([], np.uint32)) == 0
+
+
+def test_mixture_has_the_order_of_the_manifest(corpus_folder: Path) -> None:
+    assert PreparedCorpus(corpus_folder).mixture == {}
+    path = corpus_folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["mixture"] = [{"name": "web", "pairs": 40}, {"name": "news", "pairs": 20}]
+    path.write_text(json.dumps(manifest))
+    assert list(PreparedCorpus(corpus_folder).mixture.items()) == [("web", 40), ("news", 20)]
+
+
+def test_a_corpus_without_the_key_is_no_mixture(corpus_folder: Path) -> None:
+    path = corpus_folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["mixture"]
+    path.write_text(json.dumps(manifest))
+    assert PreparedCorpus(corpus_folder).mixture == {}
 
 
 def test_missing_corpus(tmp_path: Path) -> None:
