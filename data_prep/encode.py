@@ -6,6 +6,7 @@ Knows nothing of the stages before and of models after.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -24,7 +25,7 @@ TEXT_SCHEMA = pa.schema([("line", pa.int64()), ("source", pa.string()), ("target
 TOKEN_SCHEMA = pa.schema([(side, pa.list_(pa.int32())) for side in SIDES])
 MAX_PART_TOKENS = 2**31 - 1  # Arrow's 32-bit offsets
 
-Row = tuple[int, str, str]
+Row = tuple[int, int, str, str]  # corpus, line, source, target
 
 
 @dataclass
@@ -44,12 +45,17 @@ class SideCounts:
 
 @dataclass
 class PartCounts:
-    """What one part holds; `dropped` pairs had too many tokens, or none."""
+    """What one part holds, and how many pairs of each corpus; `dropped` pairs had too many tokens, or none."""
 
-    pairs: int = 0
+    corpora: Counter[int] = field(default_factory=Counter)
     dropped: int = 0
     source: SideCounts = field(default_factory=SideCounts)
     target: SideCounts = field(default_factory=SideCounts)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of all corpora."""
+        return self.corpora.total()
 
     def for_manifest(self) -> dict[str, int]:
         """Flat, with the keys of the manifest."""
@@ -63,7 +69,7 @@ def encode_part(
     """Writes the token ids of a part, and the text of the pairs that stay.
 
     Args:
-        text: Parquet file of (line, source, target).
+        text: Parquet file of (corpus, line, source, target).
         destination: both files' path without ending; `.arrow` and `.parquet` are added.
         tokenizers: the source's and the target's.
         max_tokens: pairs with a longer side, or with a side of no token, are dropped; None keeps all pairs.
@@ -74,8 +80,8 @@ def encode_part(
         parquet = stack.enter_context(pyarrow.parquet.ParquetWriter(destination.with_suffix(".parquet"), TEXT_SCHEMA))
         spools = [stack.enter_context(_Spool(spool / f"{destination.name}.{side}")) for side in SIDES]
         for rows in chunks(_kept(text, tokenizers, max_tokens, counts), ROWS_PER_CHUNK):
-            texts = [row for row, _ in rows]
-            parquet.write_table(pa.table([list(column) for column in zip(*texts, strict=True)], schema=TEXT_SCHEMA))
+            _, *texts = zip(*(row for row, _ in rows), strict=True)
+            parquet.write_table(pa.table([list(column) for column in texts], schema=TEXT_SCHEMA))
             for side, side_spool in enumerate(spools):
                 side_spool.write([token_ids[side] for _, token_ids in rows])
     _write_arrow(destination.with_suffix(".arrow"), [side_spool.as_list_array() for side_spool in spools])
@@ -87,13 +93,13 @@ def _kept(
 ) -> Iterator[tuple[Row, tuple[list[int], list[int]]]]:
     """Rows with their token ids, counted."""
     for rows in chunks(_rows(text), ROWS_PER_CHUNK):
-        sources = tokenizers[0].encode_all([source for _, source, _ in rows])
-        targets = tokenizers[1].encode_all([target for _, _, target in rows])
+        sources = tokenizers[0].encode_all([source for *_, source, _ in rows])
+        targets = tokenizers[1].encode_all([target for *_, target in rows])
         for row, source, target in zip(rows, sources, targets, strict=True):
             if max_tokens is not None and not all(1 <= len(token_ids) <= max_tokens for token_ids in (source, target)):
                 counts.dropped += 1
                 continue
-            counts.pairs += 1
+            counts.corpora[row[0]] += 1
             counts.source.add(source)
             counts.target.add(target)
             yield row, (source, target)
@@ -101,7 +107,7 @@ def _kept(
 
 def _rows(text: Path) -> Iterator[Row]:
     with pyarrow.parquet.ParquetFile(text) as file:
-        for batch in file.iter_batches(columns=TEXT_SCHEMA.names):
+        for batch in file.iter_batches(columns=["corpus", *TEXT_SCHEMA.names]):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 

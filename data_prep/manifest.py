@@ -20,7 +20,7 @@ from nmt.errors import DataError
 
 MANIFEST = "manifest.json"
 LIBRARIES = ("duckdb", "ibis-framework", "pyarrow", "sentencepiece")
-FILE_KEYS = {"root", "train", "validation", "test"}  # where the text lies, which its checksum says better
+FILE_KEYS = {"root", "train", "mixture", "validation", "test"}  # where the text lies; its checksum says it better
 
 FileEntries = dict[str, dict[str, Any]]
 
@@ -46,7 +46,7 @@ def write_manifest(folder: Path, config: Config, contents: dict[str, Any]) -> di
     files = describe_outputs(folder)
     manifest = {
         "format": CORPUS_FORMAT,
-        "fingerprint": fingerprint(config, files),
+        "fingerprint": fingerprint(config, files, contents.get("mixture")),
         "settings": config.model_dump(mode="json", include={"corpus", "subword"}),
         **contents,
         "files": files,
@@ -57,14 +57,17 @@ def write_manifest(folder: Path, config: Config, contents: dict[str, Any]) -> di
     return manifest
 
 
-def fingerprint(config: Config, files: FileEntries) -> str:
-    """One checksum over the files and the settings that made them; neither time nor place counts."""
+def fingerprint(config: Config, files: FileEntries, mixture: list[dict[str, Any]] | None = None) -> str:
+    """One checksum over the files and the settings that made them; neither time nor place counts.
+
+    Of a mixture, the names of the corpora count, their order and their pairs: weights are given to names.
+    """
     content = {
         "format": CORPUS_FORMAT,
         "corpus": config.corpus.model_dump(mode="json", exclude=FILE_KEYS),
         "subword": config.subword.model_dump(mode="json"),
         "files": {name: entry["sha256"] for name, entry in sorted(files.items())},
-    }
+    } | ({"mixture": mixture} if mixture else {})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -86,8 +89,17 @@ def _changed_settings(settings: dict[str, Any], config: Config) -> list[str]:
     subword = SubwordConfig.model_validate_json(json.dumps(settings["subword"]))
     return [
         *(f"corpus.{change}" for change in differences(corpus, config.corpus)),
+        *_changed_order(corpus, config.corpus),
         *(f"subword.{change}" for change in differences(subword, config.subword)),
     ]
+
+
+def _changed_order(old: CorpusConfig, new: CorpusConfig) -> list[str]:
+    """The same corpora in another order, which `differences` does not see."""
+    before, after = list(old.mixture or ()), list(new.mixture or ())
+    if before == after or set(before) != set(after):
+        return []
+    return [f"corpus.mixture: {', '.join(before)} -> {', '.join(after)}"]
 
 
 def _changed_inputs(old: FileEntries, new: FileEntries) -> list[str]:

@@ -16,12 +16,12 @@ import pyarrow.parquet
 from data_prep.encode import PartCounts, encode_part
 from data_prep.engine import DuckDBEngine
 from data_prep.manifest import MANIFEST, FileEntries, changes, describe_inputs, write_manifest
-from data_prep.readers import read_corpus
+from data_prep.readers import input_names, named_files, read_corpus
 from data_prep.replacement import replacing, sweep
 from data_prep.split import split_shares
 from data_prep.stages import Stage, labelled, part_rows, stage_counts, stages_of
 from data_prep.subword import SIDES, measure_all, train_subwords
-from nmt.config import Config, CorpusConfig, TextFiles
+from nmt.config import Config, CorpusConfig
 from nmt.corpus import PARTS, read_manifest
 from nmt.errors import DataError
 from nmt.tokenizer import Tokenizer
@@ -104,7 +104,7 @@ def _build(config: Config, inputs: FileEntries, building: Path, report: Callable
     work = building / "work"
     work.mkdir()
     lines = read_corpus(config.corpus, work / "raw.parquet")
-    report(f"read {', '.join(f'{count:,} {part}' for part, count in lines.items())} pairs")
+    report(f"read {', '.join(f'{count:,} {key}' for key, count in lines.items())} pairs")
     stages, texts = _clean(config.corpus, work)
     report(f"training the {config.subword.model} subword model on {stages[-1].kept:,} pairs")
     tokenizers = train_subwords(texts["train"], config.subword, config.corpus.filters.max_characters)
@@ -116,6 +116,8 @@ def _build(config: Config, inputs: FileEntries, building: Path, report: Callable
     stages.append(Stage("max_tokens", parts["train"].pairs, parts["train"].dropped))
     _refuse_empty(stages)
     _warn_of_small_parts(parts, config.corpus, report)
+    mixture = _mixture(config.corpus, parts["train"])
+    _warn_of_empty_corpora(mixture, report)
     shutil.rmtree(work)
     contents = {
         "inputs": _with_lines(inputs, config.corpus, lines),
@@ -123,6 +125,7 @@ def _build(config: Config, inputs: FileEntries, building: Path, report: Callable
         "vocabulary": {side: tokenizer.size for side, tokenizer in zip(SIDES, tokenizers, strict=True)},
         "coverage": coverage,
         "parts": {part: counts.for_manifest() for part, counts in parts.items()},
+        "mixture": mixture,
     }
     return write_manifest(building, config, contents)
 
@@ -152,12 +155,15 @@ def _encode(
 def _with_lines(inputs: FileEntries, corpus: CorpusConfig, lines: dict[str, int]) -> FileEntries:
     """Adds the number of lines to each input file; a generator's code has none that matter."""
     entries = {name: dict(entry) for name, entry in inputs.items()}
-    for part in PARTS:
-        files: TextFiles | None = getattr(corpus, part)
-        for name in (files.source, files.target, files.tsv) if files is not None else ():
-            if name is not None:
-                entries[name]["lines"] = lines[part]
+    for key, files in named_files(corpus).items():
+        for name in input_names(files):
+            entries[name]["lines"] = lines[key]
     return entries
+
+
+def _mixture(corpus: CorpusConfig, train: PartCounts) -> list[dict[str, Any]]:
+    """The pairs of each corpus of a mixture in the order of the rows; empty where there is none."""
+    return [{"name": name, "pairs": train.corpora[number]} for number, name in enumerate(corpus.mixture or ())]
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -191,4 +197,13 @@ def _warn_of_small_parts(parts: dict[str, PartCounts], corpus: CorpusConfig, rep
             report(
                 f"warning: the {part} part has {parts[part].pairs:,} pairs, fewer than {SMALL_PART}: scores on it will "
                 f"be noise; raise corpus.split.{part}, or name its files in corpus.{part}"
+            )
+
+
+def _warn_of_empty_corpora(mixture: list[dict[str, Any]], report: Callable[[str], None]) -> None:
+    for corpus in mixture:
+        if corpus["pairs"] == 0:
+            report(
+                f"warning: corpus.mixture.{corpus['name']}: no pair is left; see corpus.filters, and whether an "
+                f"earlier corpus holds the same pairs"
             )

@@ -1,7 +1,8 @@
-r"""The user's text files, line by line, into one Parquet file of (corpus, line, source, target).
+r"""The user's text files, line by line, into one Parquet file of (origin, corpus, line, source, target).
 
 Parallel text and TSV, plain or gzip (told apart by content, not by name), UTF-8. Lines end at `\n` alone. Everything
-streams: memory does not grow with the corpus. Knows nothing of filters or subwords.
+streams: memory does not grow with the corpus. Corpora are numbered in the order in which they are read: those of the
+training part, then validation and test. Knows nothing of filters or subwords.
 """
 
 from __future__ import annotations
@@ -28,7 +29,13 @@ ROWS_PER_CHUNK = 10_000
 ADVICE = "correct its name or corpus.root"
 
 RAW_SCHEMA = pa.schema(
-    [("corpus", pa.string()), ("line", pa.int64()), ("source", pa.string()), ("target", pa.string())]
+    [
+        ("origin", pa.string()),  # the part that the row was read for
+        ("corpus", pa.int32()),
+        ("line", pa.int64()),
+        ("source", pa.string()),
+        ("target", pa.string()),
+    ]
 )
 
 Pair = tuple[str, str]
@@ -36,28 +43,39 @@ Item = TypeVar("Item")
 
 
 def read_corpus(corpus: CorpusConfig, destination: Path) -> dict[str, int]:
-    """Reads all parts that the configuration names and writes them to one Parquet file.
+    """Reads all corpora that the configuration names and writes them to one Parquet file.
 
     Returns:
-        The number of pairs of each part that was read, by name.
+        The number of pairs of each corpus, under its key in the configuration.
 
     Raises:
         DataError: a file is missing, empty, damaged, not UTF-8, or does not fit the other side.
     """
     counts: dict[str, int] = {}
     with pyarrow.parquet.ParquetWriter(destination, RAW_SCHEMA) as writer:
-        for part, pairs in _parts(corpus):
-            counts[part] = 0
+        for number, (key, pairs) in enumerate(_corpora(corpus)):
+            counts[key] = 0
             for rows in chunks(enumerate(pairs, start=1), ROWS_PER_CHUNK):
-                writer.write_table(_raw_table(part, rows))
-                counts[part] += len(rows)
+                writer.write_table(_raw_table(key if key in PARTS else "train", number, rows))
+                counts[key] += len(rows)
     return counts
+
+
+def named_files(corpus: CorpusConfig) -> dict[str, TextFiles]:
+    """The files of each corpus under its key in the configuration (`train`, `mixture.NAME`), in reading order."""
+    mixture = {f"mixture.{name}": files for name, files in (corpus.mixture or {}).items()}
+    parts = {part: getattr(corpus, part) for part in PARTS}
+    return {key: files for key, files in {**mixture, **parts}.items() if files is not None}
+
+
+def input_names(files: TextFiles) -> list[str]:
+    """The files of one corpus, as the configuration names them."""
+    return [name for name in (files.source, files.target, files.tsv) if name is not None]
 
 
 def input_files(corpus: CorpusConfig) -> dict[str, Path]:
     """The files that the configuration names: the name as given, and where it lies."""
-    parts = [files for files in (corpus.train, corpus.validation, corpus.test) if files is not None]
-    names = [name for files in parts for name in (files.source, files.target, files.tsv) if name is not None]
+    names = [name for files in named_files(corpus).values() for name in input_names(files)]
     return {name: Path(corpus.root) / name for name in names}
 
 
@@ -127,14 +145,12 @@ def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     return iter(lambda: list(islice(iterator, size)), [])
 
 
-def _parts(corpus: CorpusConfig) -> Iterator[tuple[str, Iterable[Pair]]]:
+def _corpora(corpus: CorpusConfig) -> Iterator[tuple[str, Iterable[Pair]]]:
     if corpus.synthetic is not None:
         yield from _synthetic_parts(corpus.synthetic)
         return
-    for part in PARTS:
-        files: TextFiles | None = getattr(corpus, part)
-        if files is not None:
-            yield part, _file_pairs(files, Path(corpus.root))
+    for key, files in named_files(corpus).items():
+        yield key, _file_pairs(files, Path(corpus.root))
 
 
 def _file_pairs(files: TextFiles, root: Path) -> Iterator[Pair]:
@@ -157,11 +173,11 @@ def _synthetic_parts(synthetic: Synthetic) -> Iterator[tuple[str, Iterable[Pair]
         yield part, ((pair.source, pair.target) for pair in corpora[part])
 
 
-def _raw_table(part: str, rows: list[tuple[int, Pair]]) -> pa.Table:
+def _raw_table(origin: str, corpus: int, rows: list[tuple[int, Pair]]) -> pa.Table:
     lines = [line for line, _ in rows]
     sources = [source for _, (source, _) in rows]
     targets = [target for _, (_, target) in rows]
-    return pa.table([[part] * len(rows), lines, sources, targets], schema=RAW_SCHEMA)
+    return pa.table([[origin] * len(rows), [corpus] * len(rows), lines, sources, targets], schema=RAW_SCHEMA)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.table import Table
 
 from data_prep.pipeline import Preparation
@@ -12,6 +14,8 @@ def preparation_table(preparation: Preparation) -> Table:
     """What each stage kept and dropped, what the parts hold, and what share of the text the subword models cover."""
     tables = Table.grid()
     tables.add_row(_stage_table(preparation))
+    if mixture := preparation.manifest.get("mixture"):
+        tables.add_row(_mixture_table(mixture))
     tables.add_row(_part_table(preparation))
     return tables
 
@@ -22,6 +26,16 @@ def _stage_table(preparation: Preparation) -> Table:
     table.add_column("dropped", justify="right")
     for stage in preparation.stages:
         table.add_row(stage.name.replace("_", " "), f"{stage.kept:,}", f"{stage.dropped:,}" if stage.dropped else "-")
+    return table
+
+
+def _mixture_table(mixture: list[dict[str, Any]]) -> Table:
+    table = Table("corpus", title="Pairs of each corpus")
+    table.add_column("pairs", justify="right")
+    table.add_column("share", justify="right")
+    total = sum(corpus["pairs"] for corpus in mixture)
+    for corpus in mixture:
+        table.add_row(corpus["name"], f"{corpus['pairs']:,}", f"{corpus['pairs'] / total:.2%}")
     return table
 
 

@@ -1,8 +1,8 @@
 """All stages as one Ibis expression: each row labelled with the first stage that drops it and the part it ends in.
 
 Filters first, then duplicates, then the split: what is set aside has been cleaned too, since no file of the user's is
-the validation or test set then. Rows of validation and test files pass untouched. Knows nothing of the engine or
-of tokens.
+the validation or test set then. Rows of validation and test files pass untouched. (corpus, line) is the key of every
+row, and the corpora of a mixture are one training part. Knows nothing of the engine or of tokens.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ class Stage:
 def labelled(rows: ir.Table, corpus: CorpusConfig) -> ir.Table:
     """Adds `stage`, the first stage that drops the row (or null), and `part`, where it ends (or null)."""
     conditions = _conditions(rows, corpus)
-    in_training = rows.corpus == "train"
+    in_training = rows.origin == "train"
     stage = ibis.cases(*((in_training & dropped, name) for name, dropped in conditions.items()))
     rows = rows.mutate(stage=stage)
     part = ibis.cases(
-        (rows.corpus != "train", rows.corpus),
+        (rows.origin != "train", rows.origin),
         (rows.stage.isnull(), split_side(rows.source, corpus)),
     )
     return rows.mutate(part=part).order_by("corpus", "line")
 
 
 def part_rows(rows: ir.Table, part: str) -> ir.Table:
-    """The pairs of one part, in the order of their lines."""
-    return rows.filter(rows.part == part).select("line", "source", "target").order_by("line")
+    """The pairs of one part, corpus by corpus in the order of their lines."""
+    return rows.filter(rows.part == part).select("corpus", "line", "source", "target").order_by("corpus", "line")
 
 
 def stage_counts(rows: ir.Table) -> ir.Table:
     """How many rows of the training part carry each label."""
-    return rows.filter(rows.corpus == "train").group_by("stage", "part").agg(rows=lambda group: group.count())
+    return rows.filter(rows.origin == "train").group_by("stage", "part").agg(rows=lambda group: group.count())
 
 
 def stages_of(labels: list[dict[str, Any]], corpus: CorpusConfig) -> list[Stage]:
@@ -69,6 +69,7 @@ def _conditions(rows: ir.Table, corpus: CorpusConfig) -> dict[str, ir.BooleanVal
 
 
 def _stage_names(corpus: CorpusConfig) -> list[str]:
-    rows = ibis.table({"corpus": "string", "line": "int64", "source": "string", "target": "string"}, name="rows")
+    columns = {"origin": "string", "corpus": "int32", "line": "int64", "source": "string", "target": "string"}
+    rows = ibis.table(columns, name="rows")
     splits = any(share > 0.0 for share in split_shares(corpus).values())
     return [*_conditions(rows, corpus), *(["split"] if splits else [])]

@@ -13,6 +13,7 @@ from nmt.config import SubwordConfig
 from nmt.errors import DataError
 from nmt.tokenizer import Tokenizer
 
+CLEAN_SCHEMA = pa.schema([("corpus", pa.int32()), *TEXT_SCHEMA])
 Rows = list[tuple[int, str, str]]
 Tokenizers = tuple[Tokenizer, Tokenizer]
 
@@ -24,9 +25,11 @@ def tokenizers(tmp_path: Path) -> Tokenizers:
     return train_subwords(tmp_path / "letters.parquet", SubwordConfig(model="char", vocabulary_size=8), 100)
 
 
-def encoded(folder: Path, rows: Rows, tokenizers: Tokenizers, max_tokens: int | None) -> PartCounts:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    pyarrow.parquet.write_table(pa.table(columns, schema=TEXT_SCHEMA), folder / "text.parquet")
+def encoded(
+    folder: Path, rows: Rows, tokenizers: Tokenizers, max_tokens: int | None, corpora: list[int] | None = None
+) -> PartCounts:
+    columns = [corpora or [0] * len(rows), *(list(column) for column in zip(*rows, strict=True))]
+    pyarrow.parquet.write_table(pa.table(columns, schema=CLEAN_SCHEMA), folder / "text.parquet")
     spool = folder / "spool"
     spool.mkdir(exist_ok=True)
     return encode_part(folder / "text.parquet", folder / "part", tokenizers, max_tokens, spool)
@@ -60,6 +63,16 @@ def test_long_and_tokenless_pairs_are_dropped_and_counted(
     assert [row["line"] for row in kept] == [1, 7, 10]
     source, target = tokenizers
     assert token_ids(tmp_path) == [(source.encode(row["source"]), target.encode(row["target"])) for row in kept]
+
+
+def test_pairs_of_each_corpus_are_counted_after_the_long_ones_are_dropped(
+    tmp_path: Path, tokenizers: Tokenizers
+) -> None:
+    rows = [(1, "ab", "b"), (2, "abab", "b"), (1, "abab", "a"), (1, "b", "a"), (2, "a", "a")]
+    counts = encoded(tmp_path, rows, tokenizers, max_tokens=4, corpora=[0, 0, 1, 2, 2])
+    assert [counts.corpora[number] for number in range(3)] == [1, 0, 2]
+    assert (counts.pairs, counts.dropped) == (3, 2)
+    assert pyarrow.parquet.read_schema(tmp_path / "part.parquet").equals(TEXT_SCHEMA)
 
 
 def test_without_a_limit_every_row_stays_even_an_empty_one(tmp_path: Path, tokenizers: Tokenizers) -> None:

@@ -14,6 +14,7 @@ from nmt.config import CorpusConfig, Filters, Split, TextFiles
 from nmt.errors import DataError
 
 FILES: dict[str, Any] = {part: TextFiles(tsv=part) for part in ("train", "validation", "test")}
+NUMBERS = {"train": 0, "validation": 1, "test": 2}
 ROWS = [
     ("train", 1, "good", "gut"),
     ("train", 2, "tab\tbed", "schlecht"),
@@ -32,7 +33,9 @@ ROWS = [
 
 
 def table(rows: list[tuple[str, int, str, str]]) -> pa.Table:
-    return pa.table(dict(zip(("corpus", "line", "source", "target"), map(list, zip(*rows, strict=True)), strict=True)))
+    origins, lines, sources, targets = map(list, zip(*rows, strict=True))
+    corpora = pa.array([NUMBERS[origin] for origin in origins], pa.int32())
+    return pa.table({"origin": origins, "corpus": corpora, "line": lines, "source": sources, "target": targets})
 
 
 def run(folder: Path, rows: list[tuple[str, int, str, str]], corpus: CorpusConfig) -> tuple[list[Stage], dict]:

@@ -103,6 +103,30 @@ def test_the_fingerprint_knows_settings_and_files_but_no_place(prepared: Path, t
     assert fingerprint(tsv_config(), files) != first
 
 
+MIXTURE = {"web": {"tsv": "train.tsv"}, "news": {"tsv": "test.tsv"}}
+
+
+def test_another_order_of_a_mixture_is_a_change(files: Path, tsv_config: Configure) -> None:
+    config = tsv_config(train=None, mixture=MIXTURE)
+    (files / "corpus").mkdir()
+    write_manifest(files / "corpus", config, {"inputs": describe_inputs(config.corpus), "mixture": []})
+    assert found(files / "corpus", config) == []
+    turned = tsv_config(train=None, mixture=dict(reversed(MIXTURE.items())))
+    assert found(files / "corpus", turned) == ["corpus.mixture: web, news -> news, web"]
+    fewer = tsv_config(train=None, mixture={"web": MIXTURE["web"]})
+    assert found(files / "corpus", fewer) == ["corpus.mixture.news.tsv: test.tsv -> None"]
+
+
+def test_the_fingerprint_knows_names_order_and_pairs_of_a_mixture(prepared: Path, tsv_config: Configure) -> None:
+    files, config = describe_outputs(prepared), tsv_config(train=None, mixture=MIXTURE)
+    web, news = {"name": "web", "pairs": 3}, {"name": "news", "pairs": 4}
+    mixtures = [[web, news], [news, web], [web, news | {"pairs": 5}], [web, news | {"name": "old"}], []]
+    assert len({fingerprint(config, files, mixture) for mixture in mixtures}) == len(mixtures)
+    renamed = tsv_config(train=None, mixture={name: {"tsv": "elsewhere.tsv"} for name in MIXTURE})
+    assert fingerprint(renamed, files, mixtures[0]) == fingerprint(config, files, mixtures[0])
+    assert fingerprint(config, files, []) == fingerprint(tsv_config(), files)
+
+
 def test_a_generated_corpus_is_made_from_code() -> None:
     inputs = describe_inputs(CorpusConfig(synthetic=Synthetic()))
     assert list(inputs) == ["data_prep/synthetic"] and inputs["data_prep/synthetic"]["bytes"] > 0

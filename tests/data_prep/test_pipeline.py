@@ -4,6 +4,7 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def table_rows(preparation: Preparation) -> list[list[str]]:
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(preparation_table(preparation))
+    return [line.split() for line in re.sub("[│┃]", " ", console.export_text()).splitlines()]
+
+
 def hidden(folder: Path) -> list[str]:
     return [path.name for path in folder.parent.iterdir() if path.name.startswith(".")]
 
@@ -104,11 +111,72 @@ def test_the_whole_way(tmp_path: Path, tsv_config: Configure, animals: Pairs) ->
 
 def test_the_table_says_what_was_kept_and_covered(tmp_path: Path, tsv_config: Configure) -> None:
     preparation, _ = run(tsv_config(), tmp_path / "corpus")
-    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    console.print(preparation_table(preparation))
-    rows = [line.split() for line in console.export_text().replace("│", " ").splitlines()]
+    rows = table_rows(preparation)
+    assert ["corpus", "pairs", "share"] not in rows
     assert ["held", "out", "60", "2"] in rows
     assert [row[:3] for row in rows if row[-1:] == ["100.00%"]].count(["validation", "source", "3"]) == 1
+
+
+def test_a_mixture_is_one_training_part_in_the_order_of_its_corpora(
+    tmp_path: Path, tsv_config: Configure, animals: Pairs, write_tsv: WriteTsv
+) -> None:
+    """Web: 20 animals, of which two held out; news: one of them again and 30 others; test: an over-long pair and 10."""
+    long = ("dog cat " * 8, "Hund Katze")
+    write_tsv("web.tsv", animals[:20])
+    write_tsv("news.tsv", [animals[0], *animals[20:50]])
+    write_tsv("more.tsv", [long, *animals[50:]])
+    mixture = {"web": {"tsv": "web.tsv"}, "news": {"tsv": "news.tsv"}, "test": {"tsv": "more.tsv"}}
+    config = tsv_config(train=None, mixture=mixture, filters={"max_tokens": 60})
+    preparation, lines = run(config, tmp_path / "corpus")
+    assert lines[0] == "read 20 mixture.web, 31 mixture.news, 11 mixture.test, 3 validation, 1 test pairs"
+    stages = {stage.name: stage.dropped for stage in preparation.stages if stage.dropped}
+    assert stages == {"duplicates": 1, "held_out": 2, "max_tokens": 1}
+    corpus = PreparedCorpus(tmp_path / "corpus")
+    kept = [pair for number, pair in enumerate(animals) if number not in (3, 5)]
+    assert list(zip(*corpus.text("train"), strict=True)) == kept
+    assert list(corpus.mixture.items()) == [("web", 18), ("news", 30), ("test", 10)]
+    assert [entry.get("lines") for entry in corpus.manifest["inputs"].values()] == [20, 31, 11, 3, 1]
+    rows = table_rows(preparation)
+    assert ["web", "18", "31.03%"] in rows and ["test", "10", "17.24%"] in rows
+    assert run(config, tmp_path / "corpus")[0].fresh is False
+
+
+def test_a_file_may_stand_twice_in_a_mixture(tmp_path: Path, tsv_config: Configure, animals: Pairs) -> None:
+    mixture = {"b": {"tsv": "train.tsv"}, "a": {"tsv": "train.tsv"}}
+    preparation, lines = run(tsv_config(train=None, mixture=mixture), tmp_path / "once")
+    assert PreparedCorpus(tmp_path / "once").mixture == {"b": 60, "a": 0}
+    assert lines[-1].startswith(
+        "warning: corpus.mixture.a: no pair is left; see corpus.filters, and whether an earlier"
+    )
+    alone, _ = run(tsv_config(), tmp_path / "alone")
+    assert contents(tmp_path / "once")["train.arrow"] == contents(tmp_path / "alone")["train.arrow"]
+    assert PreparedCorpus(tmp_path / "alone").mixture == {}
+    assert preparation.fingerprint != alone.fingerprint
+    run(tsv_config(train=None, mixture=mixture, filters={"duplicates": False}), tmp_path / "twice")
+    assert PreparedCorpus(tmp_path / "twice").mixture == {"b": 61, "a": 61}
+
+
+def test_a_mixture_is_split_as_one(tmp_path: Path, tsv_config: Configure, animals: Pairs, write_tsv: WriteTsv) -> None:
+    """A pair's side hangs on its source alone, so a mixture's split is that of the same pairs in one file."""
+    write_tsv("a.tsv", animals[:40])
+    write_tsv("b.tsv", animals[40:])
+    write_tsv("train.tsv", animals)
+    mixture = {"z": {"tsv": "a.tsv"}, "a": {"tsv": "b.tsv"}}
+    split = {"validation": None, "test": None, "split": {"validation": 0.1, "test": 0.2}}
+    run(tsv_config(train=None, mixture=mixture, **split), tmp_path / "mixed")
+    run(tsv_config(**split), tmp_path / "one")
+    mixed, one = PreparedCorpus(tmp_path / "mixed"), PreparedCorpus(tmp_path / "one")
+    assert all(mixed.text(part) == one.text(part) for part in ("train", "validation", "test"))
+    assert sum(mixed.mixture.values()) == len(mixed.text("train")[0]) < 60
+
+
+def test_an_error_names_the_file_of_a_mixture(tmp_path: Path, tsv_config: Configure) -> None:
+    (tmp_path / "bad.tsv").write_bytes(b"good\tgut\nbad\n")
+    mixture = {"good": {"tsv": "train.tsv"}, "bad": {"tsv": "bad.tsv"}}
+    with pytest.raises(DataError, match=r"bad\.tsv: line 2: expected source, one tab, target"):
+        run(tsv_config(train=None, mixture=mixture), tmp_path / "corpus")
+    with pytest.raises(DataError, match=r"absent\.tsv: no such file; correct its name or corpus\.root"):
+        run(tsv_config(train=None, mixture=mixture | {"bad": {"tsv": "absent.tsv"}}), tmp_path / "corpus")
 
 
 def test_parallel_gzip_files_give_the_same_corpus(tmp_path: Path, tsv_config: Configure) -> None:

@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from data_prep import readers
-from data_prep.readers import chunks, read_corpus, read_lines, read_parallel, read_tsv
+from data_prep.readers import chunks, input_files, read_corpus, read_lines, read_parallel, read_tsv
 from nmt.config import CorpusConfig, Synthetic, TextFiles
 from nmt.errors import DataError
 
@@ -117,11 +117,31 @@ def test_corpus_becomes_one_table_with_line_numbers(tmp_path: Path, monkeypatch:
     assert read_corpus(corpus, tmp_path / "raw.parquet") == {"train": 3, "test": 1}
     rows = pyarrow.parquet.read_table(tmp_path / "raw.parquet").to_pylist()
     assert [tuple(row.values()) for row in rows] == [
-        ("train", 1, "a", "A"),
-        ("train", 2, "b", "B"),
-        ("train", 3, "c", "C"),
-        ("test", 1, "x", "X"),
+        ("train", 0, 1, "a", "A"),
+        ("train", 0, 2, "b", "B"),
+        ("train", 0, 3, "c", "C"),
+        ("test", 1, 1, "x", "X"),
     ]
+
+
+def test_corpora_of_a_mixture_are_numbered_in_their_order(tmp_path: Path) -> None:
+    """Not alphabetical, and a name that is a part's makes no difference."""
+    written(tmp_path / "a.tsv", b"a\tA\n")
+    written(tmp_path / "b.tsv", b"b\tB\nc\tC\n")
+    mixture = {"web": TextFiles(tsv="b.tsv"), "test": TextFiles(tsv="a.tsv"), "more": TextFiles(tsv="b.tsv")}
+    corpus = CorpusConfig(root=str(tmp_path), mixture=mixture, test=TextFiles(tsv="a.tsv"))
+    counts = read_corpus(corpus, tmp_path / "raw.parquet")
+    assert counts == {"mixture.web": 2, "mixture.test": 1, "mixture.more": 2, "test": 1}
+    rows = pyarrow.parquet.read_table(tmp_path / "raw.parquet").to_pylist()
+    assert [tuple(row.values())[:4] for row in rows] == [
+        ("train", 0, 1, "b"),
+        ("train", 0, 2, "c"),
+        ("train", 1, 1, "a"),
+        ("train", 2, 1, "b"),
+        ("train", 2, 2, "c"),
+        ("test", 3, 1, "a"),
+    ]
+    assert list(input_files(corpus)) == ["b.tsv", "a.tsv"]
 
 
 def test_a_generated_corpus_has_all_parts(tmp_path: Path) -> None:
