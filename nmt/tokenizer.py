@@ -66,6 +66,11 @@ class Tokenizer:
         """Number of pieces, the special ones included."""
         return int(self._processor.get_piece_size())
 
+    @property
+    def vocabulary(self) -> list[str]:
+        """The pieces by their ids, the special ones included."""
+        return [str(piece) for piece in self._processor.id_to_piece(list(range(self.size)))]
+
     def encode(self, text: str) -> list[int]:
         """Token ids of one sentence, without start and end."""
         return list(self._processor.encode(text))
