@@ -1,0 +1,121 @@
+"""The memory estimate by hand-made numbers, and the advice on every backend's way of saying it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nmt.config import Config
+from nmt.memory import out_of_memory_advice, training_memory
+
+ConfigFactory = Callable[..., Config]
+MEGA = 1_000_000
+
+
+def estimate(config: Config, parameters: int = MEGA, trainable: int = MEGA, **sizes: Any) -> int:
+    return training_memory(config, parameters, trainable, **{"vocabulary": 100, "shapes": [], **sizes})
+
+
+@pytest.mark.parametrize(
+    ("settings", "copies"),
+    [
+        ({"optimizer": "adam"}, 5),  # weights, validation's, gradients, two slots
+        ({"optimizer": "adamw"}, 5),
+        ({"optimizer": "sgd"}, 4),
+        ({"optimizer": "sgd", "momentum": 0.0}, 3),
+        ({"accumulate_batches": 2}, 6),
+        ({"average_decay": 0.999}, 6),
+        ({"accumulate_batches": 2, "average_decay": 0.999}, 7),
+        ({"precision": "mixed_bfloat16"}, 5),  # weights stay float32
+    ],
+)
+def test_copies_of_the_parameters(tiny_config: ConfigFactory, settings: dict[str, Any], copies: int) -> None:
+    assert estimate(tiny_config(training=settings)) == copies * 4 * MEGA
+
+
+def test_what_is_frozen_has_neither_gradient_nor_slots(tiny_config: ConfigFactory) -> None:
+    assert estimate(tiny_config(), trainable=0) == 2 * 4 * MEGA
+
+
+def test_the_largest_batch_counts(tiny_config: ConfigFactory) -> None:
+    small, large = (4, 5, 6), (40, 5, 6)
+    alone = estimate(tiny_config(), shapes=[large])
+    assert estimate(tiny_config(), shapes=[small, large, small]) == alone
+    assert alone - estimate(tiny_config()) == 10 * (estimate(tiny_config(), shapes=[small]) - estimate(tiny_config()))
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(("smoothing", "copies"), [(0.0, 3), (0.1, 7)])
+def test_logits_of_a_large_vocabulary(
+    tiny_config: ConfigFactory, precision: str, smoothing: float, copies: int
+) -> None:
+    """A piece more is a logit, its softmax, its gradient ... at each of 10 x 6 target positions, always float32."""
+    config = tiny_config(training={"label_smoothing": smoothing, "precision": precision})
+    fewer, more = (estimate(config, vocabulary=pieces, shapes=[(10, 5, 6)]) for pieces in (100, 101))
+    assert more - fewer == 10 * 6 * copies * 4
+
+
+def test_half_precision_halves_the_layers_alone(tiny_config: ConfigFactory) -> None:
+    sizes: dict[str, Any] = {"parameters": 0, "trainable": 0, "vocabulary": 0, "shapes": [(10, 5, 6)]}
+    model = {"attention": "none"}
+    full, half = (
+        estimate(tiny_config(model=model, training={"precision": precision}), **sizes)
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    assert full == 2 * half > 0
+
+
+@pytest.mark.parametrize("change", [{"cell": "lstm"}, {"attention": "additive"}, {"decoder_layers": 2}])
+def test_a_larger_model_needs_more(tiny_config: ConfigFactory, change: dict[str, Any]) -> None:
+    shapes = [(10, 5, 6)]
+    assert estimate(tiny_config(model=change), shapes=shapes) > estimate(tiny_config(), shapes=shapes)
+
+
+class ResourceExhaustedError(Exception):
+    """Has TensorFlow's name."""
+
+
+class InternalError(Exception):
+    """Stands for TensorFlow's, which is no RuntimeError."""
+
+    __module__ = "tensorflow.python.framework.errors_impl"
+
+
+OUT_OF_MEMORY = [
+    MemoryError(),
+    ResourceExhaustedError("failed to allocate"),
+    RuntimeError("RESOURCE_EXHAUSTED: failed to allocate 8.0GiB"),
+    RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+    InternalError("OOM when allocating tensor"),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_advice_names_the_shape_and_the_setting(error: BaseException) -> None:
+    assert out_of_memory_advice(error, (50, 32, 28), 1600) == (
+        "out of memory at a batch of 50 x 32 x 28 (rows x source x target tokens); lower training.batch_tokens from "
+        "1600 to 800 and double training.accumulate_batches (1 becomes 2), so that an update sees as much as before"
+    )
+
+
+def test_advice_for_a_single_long_pair() -> None:
+    advice = out_of_memory_advice(MemoryError(), (1, 901, 401), 1600)
+    assert advice is not None and "training.batch_tokens says" in advice
+    assert "lower corpus.filters.max_tokens below 900 and run nmt prepare again" in advice
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("out of memory"),  # somebody's own words about something else
+        RuntimeError("no ROOM, no ZOOM"),
+        InternalError("expected a matrix"),
+        KeyboardInterrupt(),
+        OSError(28, "No space left on device"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_other_errors_get_no_advice(error: BaseException) -> None:
+    assert out_of_memory_advice(error, (50, 32, 28), 1600) is None
