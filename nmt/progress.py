@@ -6,10 +6,15 @@ Knows neither models nor terminals.
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from nmt.files import not_written, write_file
+
+FIRST_MINUTE = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,9 @@ class Progress:
         loss: mean training loss a target token since the last report.
         tokens_per_second: target tokens since the last report, padding not counted.
         learning_rate: of the last step.
+        gradient_norm: mean global norm of the gradients since the last report, before clipping.
+        clipped_share: share of those steps whose gradient was scaled down.
+        skipped: steps whose loss or gradient was not finite, since the beginning.
         seconds_left: to the end of all epochs at this speed, validation apart.
     """
 
@@ -32,6 +40,9 @@ class Progress:
     loss: float
     tokens_per_second: float
     learning_rate: float
+    gradient_norm: float
+    clipped_share: float
+    skipped: int
     seconds_left: float
 
 
@@ -41,10 +52,11 @@ class Round:
 
     Attributes:
         step: steps done since the beginning.
-        epoch: the one that ended, from 1.
+        epoch: epochs done.
         loss: cross-entropy a target token, natural logarithm, without smoothing.
         perplexity: its exponential.
         bleu: of greedy translations, in percent.
+        chrf: likewise.
         is_best: whether this is the best checkpoint so far.
         seconds: what validation and saving took.
     """
@@ -54,6 +66,7 @@ class Round:
     loss: float
     perplexity: float
     bleu: float
+    chrf: float
     is_best: bool
     seconds: float
 
@@ -63,6 +76,9 @@ class Reporter(Protocol):
 
     def start(self, text: str) -> None:
         """Says once what is about to happen."""
+
+    def note(self, text: str) -> None:
+        """Says something by the way: a forecast, a damaged checkpoint that was passed over."""
 
     def steps(self, progress: Progress) -> None:
         """Reports the last steps."""
@@ -75,25 +91,46 @@ class Reporter(Protocol):
 
 
 class Meter:
-    """Counts steps and tokens against the clock between two reports."""
+    """Counts steps, tokens and their loss against the clock between two reports."""
 
     def __init__(self) -> None:
         self._restart()
 
-    def add(self, tokens: int) -> None:
-        """Counts one step."""
+    def add(self, tokens: int, loss: float) -> None:
+        """Counts one step by its target tokens and its mean loss; a loss that is not finite is left out."""
         self._steps += 1
         self._tokens += tokens
+        if math.isfinite(loss):
+            self._loss += loss * tokens
+            self._tokens_of_loss += tokens
 
-    def read(self) -> tuple[float, float]:
-        """Tokens a second and seconds a step since the last reading."""
+    def read(self) -> tuple[float, float, float]:
+        """Mean loss a token, tokens a second and seconds a step since the last reading."""
         seconds = max(1e-9, time.monotonic() - self._started)
-        rates = self._tokens / seconds, seconds / max(1, self._steps)
+        loss = self._loss / self._tokens_of_loss if self._tokens_of_loss else math.nan
+        figures = loss, self._tokens / seconds, seconds / max(1, self._steps)
         self._restart()
-        return rates
+        return figures
 
     def _restart(self) -> None:
         self._started, self._steps, self._tokens = time.monotonic(), 0, 0
+        self._loss, self._tokens_of_loss = 0.0, 0
+
+
+class FirstMinute:
+    """The speed of a training's first minute, which is told once."""
+
+    def __init__(self) -> None:
+        self._started, self._steps, self._told = time.monotonic(), 0, False
+
+    def read(self) -> float | None:
+        """Counts a step; returns the seconds a step when the minute is over, and None at all other times."""
+        self._steps += 1
+        seconds = time.monotonic() - self._started
+        if self._told or seconds < FIRST_MINUTE:
+            return None
+        self._told = True
+        return seconds / self._steps
 
 
 class MetricsLog:
@@ -109,14 +146,34 @@ class MetricsLog:
         self._path = path
         lines = _whole_lines(path)
         kept = [line for line in lines if line["step"] <= step and (_is_step(line) or line["epoch"] <= epochs)]
-        aside = path.with_name(f".tmp-{path.name}")
-        aside.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        aside.replace(path)
+        write_file(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def write(self, event: str, figures: Progress | Round) -> None:
-        """Appends one line."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"event": event, **asdict(figures)}) + "\n")
+        """Appends one line.
+
+        Raises:
+            StorageError: the disk is full or cannot be written.
+        """
+        values = {key: _plain(value) for key, value in asdict(figures).items()}
+        line = json.dumps({"event": event, **values}) + "\n"
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise not_written(self._path, len(line), error) from None
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `1 h 05 min`, `3 min 20 s`, `12 s`."""
+    minutes = int(seconds) // 60
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min {int(seconds) % 60:02} s" if minutes else f"{int(seconds)} s"
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no numbers that are not finite: null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_step(line: dict[str, Any]) -> bool:
@@ -130,6 +187,6 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             lines.append(dict(json.loads(text)))
-        except ValueError:
+        except (ValueError, TypeError):
             continue  # the last line of a run that was killed
     return [line for line in lines if isinstance(line.get("step"), int) and isinstance(line.get("epoch"), int)]

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 
 from nmt.progress import Progress as Figures
-from nmt.progress import Round
+from nmt.progress import Round, duration
 
 if TYPE_CHECKING:
     from nmt.evaluation import Report
@@ -79,6 +79,10 @@ class TerminalReporter(LiveLine):
         """Says once what is about to happen."""
         self.say(text)
 
+    def note(self, text: str) -> None:
+        """Says something by the way."""
+        self.say(text)
+
     def steps(self, progress: Figures) -> None:
         """Draws the figures of the last steps; where there is no terminal, prints them every ten seconds."""
         figures = _step_line(progress)
@@ -142,9 +146,10 @@ def report_table(report: Report) -> Group:
 
 
 def _step_line(figures: Figures) -> str:
+    skipped = f"{figures.skipped:,} skipped  " if figures.skipped else ""
     return (
         f"epoch {figures.epoch:3}  step {figures.step:,}/{figures.total_steps:,}  loss {figures.loss:.3f}  "
-        f"{figures.tokens_per_second:,.0f} tokens/s  {_duration(figures.seconds_left)} left"
+        f"{figures.tokens_per_second:,.0f} tokens/s  {skipped}{duration(figures.seconds_left)} left"
     )
 
 
@@ -152,12 +157,5 @@ def _round_line(result: Round) -> str:
     best = "  best so far" if result.is_best else ""
     return (
         f"epoch {result.epoch:3}  step {result.step:,}  validation loss {result.loss:.3f}  "
-        f"perplexity {result.perplexity:,.2f}  BLEU {result.bleu:.2f}{best}"
+        f"perplexity {result.perplexity:,.2f}  BLEU {result.bleu:.2f}  chrF {result.chrf:.2f}{best}"
     )
-
-
-def _duration(seconds: float) -> str:
-    minutes = int(seconds) // 60
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes} min {int(seconds) % 60:02} s" if minutes else f"{int(seconds)} s"

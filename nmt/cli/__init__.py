@@ -16,7 +16,9 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from nmt.cli import config_commands
+from nmt.cli.average_command import average
 from nmt.cli.commands import evaluate, export, prepare, train
+from nmt.cli.plot_command import plot
 from nmt.cli.settings import DEBUG
 from nmt.cli.translate_command import translate
 from nmt.errors import NmtError
@@ -93,6 +95,8 @@ app.command()(prepare)
 app.command()(train)
 app.command()(translate)
 app.command()(evaluate)
+app.command()(average)
+app.command()(plot)
 app.command()(export)
 app.add_typer(config_commands.app, name="config")
 

@@ -63,7 +63,7 @@ def train(config: ConfigPath, overrides: Overrides = None) -> None:
     try:
         with TerminalReporter() as reporter:
             run = train_model(settings, reporter)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # a second signal, or one outside of the steps
         raise NmtError("interrupted; run the same command again to go on from the last checkpoint") from None
     typer.echo(str(run.folder))
 
@@ -86,9 +86,9 @@ def evaluate(
     if (source is None) != (not reference):
         raise typer.BadParameter("expected both --source and --reference, or neither; received one of them")
     with quiet_start():
-        from nmt.checkpoints import RunFolder
         from nmt.evaluation import evaluate as evaluate_run
         from nmt.evaluation import read_split
+        from nmt.run_folder import RunFolder
     from rich.console import Console
 
     from nmt.terminal import LineProgress, report_table

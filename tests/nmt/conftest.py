@@ -94,11 +94,15 @@ class Recorder:
     """A reporter that keeps what it is told."""
 
     texts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
 
     def start(self, text: str) -> None:
         self.texts.append(text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def steps(self, progress: Progress) -> None:
         self.progress.append(progress)

@@ -11,16 +11,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("config",),
+    ("config", "files", "run_lock", "interruption"),
     ("tokenizer",),
     ("corpus",),
-    ("batches", "attention", "losses", "metrics", "schedules", "search", "progress"),
-    ("encoder", "optimizers"),
+    ("batches", "buckets", "attention", "losses", "metrics", "schedules", "search", "progress", "memory"),
+    ("encoder", "optimizers", "subword_sampling", "noise", "tensorboard_log", "plots"),
     ("decoder",),
     ("seq2seq",),
-    ("checkpoints",),
-    ("translation", "evaluation"),
-    ("training", "export", "saved_model"),
+    ("checkpoints", "announcement"),
+    ("run_folder",),
+    ("translation", "evaluation", "warm_start"),
+    ("training", "export", "saved_model", "averaging"),
     ("reference", "terminal", "versions", "verify_export"),
     ("cli",),
     ("__main__",),
@@ -123,7 +124,10 @@ def test_tensorflow_stands_in_export_alone(path: Path) -> None:
     assert not found, f"{relative(path)} imports {', '.join(sorted(found))}"
 
 
-@pytest.mark.parametrize("name", ["errors", "config", "tokenizer", "corpus", "batches", "metrics"])
+@pytest.mark.parametrize(
+    "name",
+    ["errors", "config", "tokenizer", "corpus", "batches", "metrics", "noise", "progress", "plots", "tensorboard_log"],
+)
 def test_what_needs_no_keras_does_not_import_it(name: str) -> None:
     paths = [path for path in sources("nmt") if unit(path) == name]
     assert paths and not any(imported_packages(path) & {"keras", "tensorflow", "tensorflow_text"} for path in paths)

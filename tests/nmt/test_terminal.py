@@ -27,8 +27,19 @@ def shown(console: Console) -> str:
     return console.file.getvalue()
 
 
-def figures(step: int = 50, seconds_left: float = 75.0) -> Progress:
-    return Progress(step, 1_200, 1, 4.5678, 3_512.4, 0.001, seconds_left)
+def figures(step: int = 50, seconds_left: float = 75.0, skipped: int = 0) -> Progress:
+    return Progress(
+        step=step,
+        total_steps=1_200,
+        epoch=1,
+        loss=4.5678,
+        tokens_per_second=3_512.4,
+        learning_rate=0.001,
+        gradient_norm=1.5,
+        clipped_share=0.5,
+        skipped=skipped,
+        seconds_left=seconds_left,
+    )
 
 
 LINE = "epoch   1  step 50/1,200  loss 4.568  3,512 tokens/s  1 min 15 s left"
@@ -81,8 +92,8 @@ def test_nothing_is_written_where_nothing_happened() -> None:
 @pytest.mark.parametrize(("is_best", "ending"), [(True, "  best so far"), (False, "")])
 def test_round_is_one_line_with_a_mark_for_the_best(is_best: bool, ending: str) -> None:
     console = make_console()
-    TerminalReporter(console).round(Round(1_200, 3, 2.5, 12.18, 25.314, is_best, 3.0))
-    line = f"epoch   3  step 1,200  validation loss 2.500  perplexity 12.18  BLEU 25.31{ending}\n"
+    TerminalReporter(console).round(Round(1_200, 3, 2.5, 12.18, 25.314, 44.206, is_best, 3.0))
+    line = f"epoch   3  step 1,200  validation loss 2.500  perplexity 12.18  BLEU 25.31  chrF 44.21{ending}\n"
     assert shown(console) == line
 
 
@@ -97,6 +108,23 @@ def test_time_left(seconds: float, text: str) -> None:
     console = make_console()
     TerminalReporter(console).steps(figures(seconds_left=seconds))
     assert shown(console).endswith(f"  {text}\n")
+
+
+def test_skipped_steps_are_told() -> None:
+    console = make_console()
+    TerminalReporter(console).steps(figures(skipped=1_002))
+    assert "tokens/s  1,002 skipped  1 min 15 s left" in shown(console)
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_note_is_a_line_above_the_live_one(is_terminal: bool) -> None:
+    console = make_console(is_terminal=is_terminal)
+    with TerminalReporter(console) as reporter:
+        reporter.note("[a] first")
+        reporter.steps(figures())
+        reporter.note("a second")
+    assert "[a] first\n" in shown(console)
+    assert "a second\n" in shown(console)
 
 
 def test_line_progress_is_live_on_a_terminal_alone() -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,12 +24,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-import nmt.training
-from nmt.checkpoints import RunFolder, load_state
+from nmt.batches import Batch, BatchPlan
+from nmt.checkpoints import TrainingState, load_state
 from nmt.config import Config
+from nmt.corpus import PreparedCorpus
 from nmt.errors import DataError, TrainingError
+from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
-from nmt.training import train
+from nmt.training import loop, steps, train
+from nmt.training.validation import ValidationFigures
 
 ROOT = Path(__file__).resolve().parents[2]
 Checksum = Callable[[Path], str]
@@ -57,36 +61,54 @@ class ScriptedValidation:
     def __init__(self, config: Any, corpus: Any) -> None:
         self.rounds = 0
 
-    def run(self, model: Any) -> tuple[float, float]:
-        figures = self.script[min(self.rounds, len(self.script) - 1)]
+    def run(self, model: Any, average: Any, check: Callable[[], None]) -> ValidationFigures:
+        check()
+        loss, score = self.script[min(self.rounds, len(self.script) - 1)]
         self.rounds += 1
-        return figures
+        return ValidationFigures(loss, score, score)
 
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch, corpus_folder: Path) -> type[ScriptedValidation]:
     """A prepared corpus in the current directory, and fakes in place of model and validation."""
-    monkeypatch.setattr(nmt.training, "Seq2Seq", ToyModel)
-    monkeypatch.setattr(nmt.training, "Validation", ScriptedValidation)
+    monkeypatch.setattr(loop, "Seq2Seq", ToyModel)
+    monkeypatch.setattr(loop, "Validation", ScriptedValidation)
+    monkeypatch.setattr(loop, "freeze", lambda model, parts: None)
+    monkeypatch.setattr(loop, "announcement", lambda *arguments: f"step {arguments[-1]}")
     monkeypatch.setattr(ScriptedValidation, "script", [(2.0, 10.0)])
-    monkeypatch.setattr(nmt.training, "LOG_EVERY_STEPS", 1)
+    monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
     return ScriptedValidation
 
 
-class Interrupted(Exception):
+class Killed(Exception):
     """Stands for a kill."""
 
 
-def interrupt_at(patch: pytest.MonkeyPatch, step: int) -> None:
-    """Lets the training die before this step, counted from 1."""
-    original, steps = nmt.training.train_step, iter(range(1, 1_000_000))
+def at_step(patch: pytest.MonkeyPatch, number: int, action: Callable[[Any, list[Batch]], None]) -> None:
+    """Does something to the model or the batches before a step, counted from 1 in this process."""
+    original, numbers = loop.take_step, iter(range(1, 1_000_000))
 
-    def dying(model: Any, batch: Any) -> float:
-        if next(steps) == step:
-            raise Interrupted
-        return original(model, batch)
+    def acting(model: Any, batches: list[Batch], *arguments: Any) -> float:
+        if next(numbers) == number:
+            action(model, batches)
+        return original(model, batches, *arguments)
 
-    patch.setattr(nmt.training, "train_step", dying)
+    patch.setattr(loop, "take_step", acting)
+
+
+def die(model: Any, batches: list[Batch]) -> None:
+    raise Killed
+
+
+def spoil_step(patch: pytest.MonkeyPatch, number: int) -> None:
+    """Makes the gradient of a step NaN."""
+    original, armed = steps.arguments, []
+
+    def poisoned(batch: Batch, weights: np.ndarray) -> Any:
+        return original(batch, weights * (armed.pop() if armed else 1.0))
+
+    patch.setattr(steps, "arguments", poisoned)
+    at_step(patch, number, lambda model, batches: armed.append(np.float32(math.nan)))
 
 
 def last(run: RunFolder) -> Path:
@@ -96,6 +118,11 @@ def last(run: RunFolder) -> Path:
 def lines_of(folder: Path, event: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [line for line in lines if line["event"] == event]
+
+
+def state_of(run: RunFolder) -> TrainingState:
+    """The last state without the clock."""
+    return replace(load_state(last(run)), seconds=0.0)
 
 
 def named(config: Config, name: str) -> Config:
@@ -130,13 +157,13 @@ def test_resumed_within_an_epoch_bit_for_bit(
     config = tiny_config(training={"save_every_steps": 2})
     whole = train(named(config, "whole"), recorder)
     with pytest.MonkeyPatch.context() as patch:
-        interrupt_at(patch, dies_at)
-        with pytest.raises(Interrupted):
+        at_step(patch, dies_at, die)
+        with pytest.raises(Killed):
             train(named(config, "killed"), recorder)
     train(named(config, "killed"), recorder)
     killed = RunFolder(Path("runs/killed"))
     assert checksum(last(killed)) == checksum(last(whole))
-    assert load_state(last(killed)) == load_state(last(whole))
+    assert state_of(killed) == state_of(whole)
     steps = [[line["step"] for line in lines_of(run.folder, "steps")] for run in (whole, killed)]
     assert steps[0] == steps[1] == list(range(1, load_state(last(whole)).step + 1))
     assert [line["step"] for line in lines_of(killed.folder, "validation")] == [
@@ -149,7 +176,7 @@ def test_a_finished_training_does_nothing_more(toy: Any, tiny_config: Any, recor
     before, metrics = checksum(last(run)), (run.folder / "metrics.jsonl").read_text()
     train(tiny_config(training={"epochs": 1}), recorder)
     assert (checksum(last(run)), (run.folder / "metrics.jsonl").read_text()) == (before, metrics)
-    assert "resumed at step" in recorder.texts[-2] and "all 1 epochs done" in recorder.texts[-1]
+    assert recorder.texts[-2] == f"step {load_state(last(run)).step}" and "all 1 epochs done" in recorder.texts[-1]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +192,7 @@ def test_patience_stops_and_the_best_is_kept(
 ) -> None:
     """The second round is the best; two without a gain follow. Loss breaks ties of BLEU, and a tie of both is none."""
     toy.script = script
-    config = tiny_config(training={"epochs": 9, "patience": 2, "keep_best": keep_best})
+    config = tiny_config(training={"epochs": 9, "patience": 2, "keep_best": keep_best, "keep_last": 1})
     run = train(config, recorder)
     assert [result.is_best for result in recorder.rounds] == [True, True, False, False]
     best = recorder.rounds[1].step
@@ -176,16 +203,31 @@ def test_patience_stops_and_the_best_is_kept(
     assert len(recorder.rounds) == 4
 
 
-def test_a_loss_that_is_not_finite_stops_with_advice(
+def test_a_step_that_is_not_finite_is_skipped_and_counted(
+    toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil_step(monkeypatch, 2)
+    run = train(tiny_config(), recorder)
+    assert [progress.skipped for progress in recorder.progress[:3]] == [0, 1, 1]
+    assert math.isnan(recorder.progress[1].loss) and math.isfinite(recorder.progress[2].loss)
+    assert lines_of(run.folder, "steps")[1]["loss"] is None
+    assert recorder.progress[-1].skipped == 1
+
+
+def test_many_skips_in_a_row_stop_with_advice(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = train(tiny_config(training={"epochs": 1}), recorder)
+    config = tiny_config(training={"skip_limit": 2, "epochs": 1})
+    run = train(config, recorder)
     before, saved = checksum(last(run)), load_state(last(run)).step
-    monkeypatch.setattr(nmt.training, "train_step", lambda model, batch: math.nan)
+    spoil_step(monkeypatch, 1)
+    spoil_step(monkeypatch, 2)
     with pytest.raises(TrainingError) as caught:
-        train(tiny_config(), recorder)
+        train(tiny_config(training={"skip_limit": 2}), recorder)
     message = str(caught.value)
-    assert message.startswith(f"step {saved + 1}: expected a finite loss, received nan")
+    assert message.startswith(
+        f"step {saved + 2}: expected a finite loss and gradient, received others 2 times in a row"
+    )
     assert f"checkpoints/{saved:08d}" in message and "Lower training.learning_rate" in message
     assert (run.steps(), checksum(last(run))) == ([saved], before)
 
@@ -196,27 +238,22 @@ def test_a_validation_that_is_not_finite_is_never_the_best(toy: Any, tiny_config
         train(tiny_config(), recorder)
     run = RunFolder(Path("runs/tiny"))
     state = load_state(last(run))
-    assert state.epoch == 1 and run.checkpoint("best") == run.checkpoint_at(state.best_step)
+    assert state.epoch == 1 and run.checkpoint("best") == run.checkpoint_at(state.best[0].step)
 
 
 def test_weights_that_are_not_finite_are_never_saved(
     toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An update may spoil the weights after a finite loss: the checkpoint before must stay."""
-    step = nmt.training.train_step
 
-    def spoil(model: Any, batch: Any) -> float:
-        loss = step(model, batch)
-        if int(model.optimizer.iterations) == 4:
-            weight = model.trainable_variables[0]
-            weight.assign(np.full(weight.shape, np.nan))
-        return loss
+    def spoil_weights(model: Any, batches: list[Batch]) -> None:
+        weight = model.trainable_variables[0]
+        weight.assign(np.full(weight.shape, np.nan))
 
-    monkeypatch.setattr(nmt.training, "train_step", spoil)
+    at_step(monkeypatch, 4, spoil_weights)
     with pytest.raises(TrainingError, match="expected finite weights"):
         train(tiny_config(training={"save_every_steps": 2}), recorder)
-    run = RunFolder(Path("runs/tiny"))
-    assert load_state(last(run)).step == 2
+    assert load_state(last(RunFolder(Path("runs/tiny")))).step == 2
 
 
 def test_another_corpus_is_refused_with_both_fingerprints(
@@ -290,8 +327,8 @@ def trained(
         patch.setattr(Seq2Seq, "call", counted)
         config = tiny_config(training={"epochs": 3, "learning_rate": 0.03, "batch_tokens": 80})
         run = train(config, Quiet())
-        corpus = nmt.training.PreparedCorpus(config.prepared_folder)
-        shapes = len(nmt.training.BatchPlan(corpus.tokens("train"), 80, 1).shapes)
+        corpus = PreparedCorpus(config.prepared_folder)
+        shapes = len(BatchPlan(corpus.tokens("train"), 80, 1).shapes)
         yield RunFolder(run.folder.resolve()), traces, shapes
 
 

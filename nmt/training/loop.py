@@ -1,0 +1,260 @@
+"""The loop: epochs of steps, validations between them, saves, and every reason to stop.
+
+Knows no terminal: it reports through a `Reporter`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from nmt.announcement import announcement
+from nmt.batches import Batch, BatchPlan
+from nmt.checkpoints import Tensors
+from nmt.config import Config
+from nmt.corpus import PreparedCorpus
+from nmt.errors import Interrupted, TrainingError
+from nmt.interruption import Interruption
+from nmt.losses import SmoothedCrossEntropy
+from nmt.noise import make_noise
+from nmt.optimizers import make_optimizer
+from nmt.progress import FirstMinute, Meter, MetricsLog, Progress, Reporter, Round, duration
+from nmt.run_folder import RunFolder
+from nmt.run_lock import locked
+from nmt.schedules import make_schedule
+from nmt.seq2seq import Seq2Seq
+from nmt.tensorboard_log import TensorBoardLog
+from nmt.training.agreement import check_corpus, check_run
+from nmt.training.gains import after_round
+from nmt.training.steps import steps_of, take_step, trace_all_shapes
+from nmt.training.validation import Validation
+from nmt.warm_start import check_origin, freeze, warm_start
+
+LOG_EVERY_STEPS = 50
+
+
+def train(config: Config, reporter: Reporter) -> RunFolder:
+    """Trains until there is a reason to stop; run again, it resumes.
+
+    Raises:
+        TrainingError: the run folder belongs to another corpus or configuration, another process trains there, or the
+            training diverged.
+        DataError: there is no prepared corpus.
+        CorruptFileError: a shard, or every checkpoint, does not match its checksum.
+        StorageError: the disk is full.
+        Interrupted: SIGTERM or Ctrl-C came; everything is saved.
+    """
+    corpus = PreparedCorpus(config.prepared_folder)
+    check_corpus(config, corpus)
+    run = RunFolder(config.run_folder)
+    with locked(run.folder), Interruption() as interruption:
+        if run.exists:
+            check_run(run, config, corpus)
+            run.write_config(config)
+        else:
+            if config.training.start_from:
+                check_origin(Path(config.training.start_from), run.folder)
+            run.create(config, corpus.fingerprint, corpus.tokenizers())
+        run.sweep()
+        Training(config, corpus, run, reporter, interruption).run()
+    return run
+
+
+class Training:
+    """One training in progress."""
+
+    def __init__(
+        self, config: Config, corpus: PreparedCorpus, run: RunFolder, reporter: Reporter, interruption: Interruption
+    ) -> None:
+        keras.utils.set_random_seed(config.training.seed)
+        self.config = config
+        self.settings = config.training
+        self.folder = run
+        self.reporter = reporter
+        self.interruption = interruption
+        tokenizers = corpus.tokenizers()
+        self.plan = BatchPlan(
+            corpus.tokens("train"),
+            self.settings.batch_tokens,
+            self.settings.seed,
+            mixture=[(rows, self.settings.weights.get(name, 1.0)) for name, rows in corpus.mixture.items()],
+            noise=make_noise(config, tokenizers),
+        )
+        self.schedule = make_schedule(self.settings, self.steps_per_epoch)
+        self.model = self._make_model(tokenizers)
+        trace_all_shapes(self.model)
+        self.state = run.restore(self.model, reporter.note)
+        metrics = MetricsLog(run.folder / "metrics.jsonl", self.state.step, self.state.epoch)
+        self.logs: list[MetricsLog | TensorBoardLog] = [metrics]
+        self.validation = Validation(config, corpus)
+        self._started = time.monotonic() - self.state.seconds
+        self._saved = time.monotonic()
+        self._first_minute = FirstMinute()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates of an epoch."""
+        return -(-self.plan.steps_per_epoch // self.settings.accumulate_batches)
+
+    @property
+    def total_steps(self) -> int:
+        """Updates of all epochs."""
+        return self.settings.epochs * self.steps_per_epoch
+
+    def run(self) -> None:
+        """Trains until there is a reason to stop."""
+        self.reporter.start(announcement(self.model, self.config, self.plan, self.steps_per_epoch, self.state.step))
+        with ExitStack() as stack:
+            if self.settings.tensorboard:
+                log = TensorBoardLog(self.folder.folder, self.reporter.note)
+                self.logs.append(stack.enter_context(closing(log)))
+            if self.settings.start_from and not self.state.best:
+                self._validate()  # what the start is worth
+            while (reason := self._reason_to_stop()) is None:
+                self._train_epoch()
+                self._validate()
+        best = self.folder.checkpoint("best")
+        self.reporter.end(f"{reason} after {self.state.step:,} steps; best checkpoint {best}")
+
+    def _make_model(self, tokenizers: tuple[Any, Any]) -> Seq2Seq:
+        """The model at its start, compiled: its checkpoint, if there is one, comes after."""
+        source, target = tokenizers
+        model = Seq2Seq(self.config.model, source.size, target.size, precision=self.settings.precision)
+        if self.settings.start_from and not self.folder.steps():
+            self.reporter.note(str(warm_start(model, tokenizers, Path(self.settings.start_from))))
+        freeze(model, self.settings.freeze)
+        optimizer = make_optimizer(self.settings)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer, loss=SmoothedCrossEntropy(self.settings.label_smoothing))
+        return model
+
+    def _train_epoch(self) -> None:
+        """Takes the remaining steps of the running epoch, or those that the time allows."""
+        meter = Meter()
+        first_batch = self.state.epoch_step * self.settings.accumulate_batches
+        batches = self.plan.batches(self.state.epoch, first_batch)
+        for step in steps_of(batches, self.settings.accumulate_batches):
+            self._take_step(step, meter)
+            if seconds_a_step := self._first_minute.read():
+                rest = duration((self.total_steps - self.state.step) * seconds_a_step)
+                self.reporter.note(f"at the speed of the first minute, the remaining steps take {rest}")
+            last = self.state.epoch_step == self.steps_per_epoch
+            if last or self.state.step % LOG_EVERY_STEPS == 0:
+                self._report(meter)
+            if last or self.interruption.received or self._time_is_up() or self._save_is_due():
+                self._save()
+            self._stop_if_interrupted()
+            if self._time_is_up():
+                return
+
+    def _take_step(self, batches: list[Batch], meter: Meter) -> None:
+        rate = self.schedule(self.state.step, self.state.rate_scale)
+        loss = take_step(self.model, batches, rate, self.settings.batch_tokens)
+        self.state = replace(self.state, step=self.state.step + 1, epoch_step=self.state.epoch_step + 1)
+        skipped = int(self.model.optimizer.skipped_in_a_row)
+        if skipped >= self.settings.skip_limit:
+            raise TrainingError(
+                self._divergence(f"a finite loss and gradient, received others {skipped} times in a row")
+            )
+        meter.add(sum(batch.target_tokens for batch in batches), loss)
+
+    def _save_is_due(self) -> bool:
+        steps, minutes = self.settings.save_every_steps, self.settings.save_every_minutes
+        if steps and self.state.step % steps == 0:
+            return True
+        return minutes is not None and time.monotonic() - self._saved >= 60.0 * minutes
+
+    def _save(self) -> None:
+        """Saves, unless the last update spoiled the weights: they must not replace a good checkpoint."""
+        if not all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in self.model.trainable_variables):
+            raise TrainingError(self._divergence("finite weights, received others after the last update"))
+        self.state = replace(self.state, seconds=time.monotonic() - self._started)
+        self.folder.save(self.model, self.state, self._average(), self.settings.keep_last)
+        self._saved = time.monotonic()
+
+    def _average(self) -> Tensors | None:
+        """The averaged weights by path; None where none are kept."""
+        if self.settings.average_decay is None:
+            return None
+        averages = zip(self.model.trainable_variables, self.model.optimizer.averages, strict=True)
+        return {variable.path: keras.ops.convert_to_numpy(average) for variable, average in averages}
+
+    def _report(self, meter: Meter) -> None:
+        loss, tokens_per_second, seconds_a_step = meter.read()
+        statistics = self.model.optimizer.statistics()
+        progress = Progress(
+            step=self.state.step,
+            total_steps=self.total_steps,
+            epoch=self.state.epoch + 1,
+            loss=loss,
+            tokens_per_second=tokens_per_second,
+            learning_rate=float(self.model.optimizer.learning_rate),
+            gradient_norm=statistics.gradient_norm,
+            clipped_share=statistics.clipped_share,
+            skipped=statistics.skipped,
+            seconds_left=(self.total_steps - self.state.step) * seconds_a_step,
+        )
+        for log in self.logs:
+            log.write("steps", progress)
+        self.reporter.steps(progress)
+
+    def _validate(self) -> None:
+        """Validates, ranks the checkpoint and saves; after an epoch's last step, also begins the next epoch."""
+        started = time.monotonic()
+        average = self._average() if self.state.step else None
+        figures = self.validation.run(self.model, average, self._stop_if_interrupted)
+        if not math.isfinite(figures.loss):
+            raise TrainingError(self._divergence(f"a finite validation loss, received {figures.loss}"))
+        if self.state.epoch_step == self.steps_per_epoch:
+            self.state = replace(self.state, epoch=self.state.epoch + 1, epoch_step=0)
+        self.state = after_round(self.state, figures, self.settings)
+        result = Round(
+            step=self.state.step,
+            epoch=self.state.epoch,
+            loss=figures.loss,
+            perplexity=math.exp(min(figures.loss, 700.0)),
+            bleu=figures.bleu,
+            chrf=figures.chrf,
+            is_best=self.state.best[0].step == self.state.step,
+            seconds=time.monotonic() - started,
+        )
+        for log in self.logs:
+            log.write("validation", result)
+        self._save()
+        self.reporter.round(result)
+
+    def _reason_to_stop(self) -> str | None:
+        if self.state.epoch >= self.settings.epochs:
+            return f"all {self.settings.epochs} epochs done"
+        if self.state.rounds_without_gain >= self.settings.patience:
+            return f"no gain in {self.state.rounds_without_gain} rounds"
+        if self._time_is_up():
+            return f"{self.settings.minutes:g} minutes are over"
+        return None
+
+    def _time_is_up(self) -> bool:
+        return self.settings.minutes is not None and time.monotonic() - self._started >= 60.0 * self.settings.minutes
+
+    def _stop_if_interrupted(self) -> None:
+        if self.interruption.received:
+            raise Interrupted(
+                f"interrupted by {self.interruption.received}; step {self.state.step:,} is saved, run the same command "
+                f"again to go on"
+            )
+
+    def _divergence(self, what: str) -> str:
+        steps = self.folder.steps()
+        kept = (
+            f"the last checkpoint is {self.folder.checkpoint_at(steps[-1])}" if steps else "there is no checkpoint yet"
+        )
+        return (
+            f"step {self.state.step}: expected {what}; {kept}. Lower training.learning_rate or "
+            f"training.clip_norm, raise training.warmup_steps, or take training.precision: float32"
+        )
