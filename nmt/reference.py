@@ -65,7 +65,8 @@ def _kind(choice: Schema) -> str:
     if choice["type"] == "array":
         return f"list of {_kind(choice['items'])}"
     if choice["type"] == "object":
-        return f"{_kind(choice['additionalProperties'])} for each name"
+        values = choice.get("additionalProperties") or next(iter(choice["patternProperties"].values()))
+        return f"{_kind(values)} for each name"
     return str(choice["type"])
 
 

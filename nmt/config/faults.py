@@ -30,10 +30,13 @@ def all_faults(values: Mapping[str, Any], error: ValidationError) -> list[str]:
 
 
 def _remove(values: dict[str, Any], location: Sequence[str | int]) -> None:
-    *sections, key = location
+    *sections, key = map(str, location)
     for section in sections:
-        values = values.get(str(section), {})
-    values.pop(str(key), None)
+        if not isinstance(inner := values.get(section), dict):
+            key = section  # a list or a plain value goes as a whole
+            break
+        values = inner
+    values.pop(key, None)
 
 
 def _faults(error: ValidationError, missing: bool = True) -> list[str]:

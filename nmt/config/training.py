@@ -29,13 +29,13 @@ class TrainingConfig(Section):
         description="Run folder whose best weights the training starts from; of another vocabulary, the embeddings of "
         "shared pieces are kept.",
     )
-    freeze: list[Part] = Field(default_factory=list, description="Parts whose weights stay as they are.")
+    freeze: list[Part] = Field([], description="Parts whose weights stay as they are.")
     batch_tokens: PositiveInt = Field(1_600, description="Tokens of a batch on its longer side, padding included.")
     accumulate_batches: PositiveInt = Field(
         1, description="Batches whose gradients make one update, weighted by their target tokens."
     )
     weights: dict[str, Weight] = Field(
-        default_factory=dict,
+        {},
         description="How many times an epoch reads each corpus of `corpus.mixture`; 1 where none is named, 0.5 reads "
         "another half in each epoch.",
     )

@@ -58,6 +58,33 @@ def test_unknown_key_in_a_nested_section(load: Any) -> None:
         load(MINIMAL + "  filters: {max_character: 10}\n")
 
 
+def test_unknown_key_inside_a_named_corpus(load: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load("name: small\ncorpus: {mixture: {news: {tsv: a.tsv, sorce: b}}}\n")
+    (fault,) = faults(error)
+    assert fault.startswith("corpus.mixture.news.sorce: unknown key; expected one of source, target, tsv.")
+    assert fault.endswith("Did you mean 'source'?")
+
+
+def test_a_mixture_is_read_under_its_names(load: Any) -> None:
+    text = "name: small\ncorpus: {mixture: {news: {tsv: a.tsv}, web: {source: b, target: c}}}\n"
+    config = load(text, "training.weights.web=0.5")
+    assert config.corpus.mixture is not None
+    assert {name: files.tsv for name, files in config.corpus.mixture.items()} == {"news": "a.tsv", "web": None}
+    assert config.training.weights == {"web": 0.5}
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+def test_unknown_part_names_the_nearest(load: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL + "training: {freeze: [decoder, encodr]}\n")
+    (fault,) = faults(error)
+    assert fault == (
+        "training.freeze.1: expected one of source_embedding, encoder, decoder, target_embedding; received 'encodr'. "
+        "Did you mean 'encoder'?"
+    )
+
+
 def test_unknown_word_names_the_nearest(load: Any) -> None:
     with pytest.raises(ConfigError) as error:
         load(MINIMAL + "model: {attention: genral}\n")
@@ -104,6 +131,15 @@ def test_value_out_of_range_or_of_wrong_type(load: Any, text: str, expected: str
         ("name: small\ncorpus: {}", "expected 'train' or 'mixture' with the training files, or 'synthetic'"),
         ("name: small\ncorpus: {train: {source: a}}", "expected either both 'source' and 'target', or 'tsv' alone"),
         ("name: small\ncorpus: {synthetic: {}, train: {tsv: a}}", "either 'synthetic' or files, received both"),
+        (
+            "name: small\ncorpus: {train: {tsv: a}, mixture: {b: {tsv: b}}}",
+            "either 'train' or 'mixture', received both",
+        ),
+        ("name: small\ncorpus: {synthetic: {}, mixture: {b: {tsv: b}}}", "either 'synthetic' or files, received both"),
+        ("name: small\ncorpus: {mixture: {}}", "expected 'train' or 'mixture' with the training files"),
+        ("name: small\ncorpus: {mixture: {a/b: {tsv: b}}}", "corpus.mixture.a/b"),
+        ("name: small\ncorpus: {mixture: {a/b: c}}", "corpus.mixture.a/b"),
+        ("name: small\ncorpus: {mixture: {b: {source: b}}}", "corpus.mixture.b: expected either both 'source' and"),
         ("name: ../small\ncorpus: {synthetic: {}}", "name: "),
     ],
 )
@@ -119,12 +155,25 @@ def test_what_a_configuration_needs(load: Any, text: str, message: str) -> None:
         ("model: {attention: dot, encoder_units: 10, decoder_units: 30}", "expected decoder_units: 20, received 30"),
         ("model: {tie_embeddings: all}\nsubword: {shared: false}", "set subword.shared: true"),
         ("subword: {source_normalization: nmt_nfkc_cf}", "set shared: false"),
+        ("training: {weights: {news: 2.0}}", "names of corpus.mixture (there are none); received news"),
+        ("subword: {model: char}\ntraining: {subword_sampling: 0.1}", "characters can be cut in one way only"),
+        (
+            "training: {freeze: [source_embedding, encoder, decoder, target_embedding]}",
+            "training: freeze: expected a part that is left to learn, received all of them",
+        ),
     ],
 )
 def test_values_that_do_not_fit_each_other(load: Any, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
         load(MINIMAL + text + "\n")
     assert message in str(error.value)
+
+
+def test_weights_of_a_stranger_name_the_mixture(load: Any) -> None:
+    with pytest.raises(
+        ConfigError, match=r"training\.weights: expected names of corpus\.mixture \(news, web\); received nws"
+    ):
+        load("name: a\ncorpus: {mixture: {news: {tsv: a}, web: {tsv: b}}}\ntraining: {weights: {nws: 2.0, web: 1.0}}\n")
 
 
 def test_numbers_and_words_are_read_as_yaml_1_2(load: Any) -> None:
