@@ -240,7 +240,9 @@ class Training:
         return None
 
     def _time_is_up(self) -> bool:
-        return self.settings.minutes is not None and time.monotonic() - self._started >= 60.0 * self.settings.minutes
+        if self.settings.minutes is None or not self.state.step:  # one step at least: there shall be a checkpoint
+            return False
+        return time.monotonic() - self._started >= 60.0 * self.settings.minutes
 
     def _stop_if_interrupted(self) -> None:
         if self.interruption.received:

@@ -1,4 +1,4 @@
-"""Training: the loop with a toy model and scripted validations, then the real model.
+"""Training: the loop with a toy model and scripted validations.
 
 The toy model sees only the target, has dropout, and is fast; what is tested with it (order of batches, resume,
 checkpoints, patience) does not depend on the model.
@@ -6,15 +6,11 @@ checkpoints, patience) does not depend on the model.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,14 +19,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from safetensors.numpy import load_file
 
-from nmt.batches import Batch, BatchPlan
-from nmt.checkpoints import TrainingState, load_state
+from nmt.batches import Batch
+from nmt.checkpoints import TrainingState, load_state, load_weights
 from nmt.config import Config
-from nmt.corpus import PreparedCorpus
-from nmt.errors import DataError, TrainingError
+from nmt.errors import CorruptFileError, DataError, Interrupted, TrainingError
 from nmt.run_folder import RunFolder
-from nmt.seq2seq import Seq2Seq
+from nmt.run_lock import locked
 from nmt.training import loop, steps, train
 from nmt.training.validation import ValidationFigures
 
@@ -150,11 +146,24 @@ def test_one_epoch_and_then_another_equals_two(toy: Any, tiny_config: Any, recor
         assert (checksum(last(resumed)) == checksum(last(at_once))) == equal
 
 
-@pytest.mark.parametrize("dies_at", [2, 6])
+EVERYTHING = {
+    "subword_sampling": 0.3,
+    "source_word_dropout": 0.1,
+    "target_word_dropout": 0.1,
+    "accumulate_batches": 2,
+    "average_decay": 0.9,
+    "optimizer": "adamw",
+    "schedule": "plateau",
+    "keep_best": "chrf",
+    "batch_tokens": 80,
+}
+
+
+@pytest.mark.parametrize(("dies_at", "settings"), [(2, {}), (6, {}), (5, EVERYTHING)])
 def test_resumed_within_an_epoch_bit_for_bit(
-    toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, dies_at: int
+    toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, dies_at: int, settings: dict[str, Any]
 ) -> None:
-    config = tiny_config(training={"save_every_steps": 2})
+    config = tiny_config(training={"save_every_steps": 2, **settings})
     whole = train(named(config, "whole"), recorder)
     with pytest.MonkeyPatch.context() as patch:
         at_step(patch, dies_at, die)
@@ -256,6 +265,102 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert load_state(last(RunFolder(Path("runs/tiny")))).step == 2
 
 
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_saves_and_stops(
+    toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    whole = train(named(tiny_config(), "whole"), recorder)
+    stopped = named(tiny_config(), "stopped")
+    with monkeypatch.context() as patch:
+        at_step(patch, 3, lambda model, batches: os.kill(os.getpid(), signal.Signals[name]))
+        with pytest.raises(Interrupted, match=f"interrupted by {name}; step 3 is saved, run the same command again"):
+            train(stopped, recorder)
+    run = RunFolder(Path("runs/stopped"))
+    assert run.steps() == [3] and not (run.folder / "training.lock").exists()
+    train(stopped, recorder)
+    assert (checksum(last(run)), state_of(run)) == (checksum(last(whole)), state_of(whole))
+
+
+def test_a_signal_within_a_validation_stops_it(
+    toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Signalled(ScriptedValidation):
+        def run(self, *arguments: Any) -> ValidationFigures:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().run(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "Validation", Signalled)
+        with pytest.raises(Interrupted):
+            train(tiny_config(), recorder)
+    assert recorder.rounds == []
+    run = train(tiny_config(), recorder)
+    assert [result.epoch for result in recorder.rounds] == [1, 2] and state_of(run).epoch == 2
+
+
+def test_the_time_limit_saves_and_validates(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
+    """Each time at least one step; with the limit lifted, the same weights as without it."""
+    whole = train(named(tiny_config(), "whole"), recorder)
+    limited = named(tiny_config(training={"minutes": 1e-6}), "limited")
+    run = train(limited, recorder)
+    assert run.steps() == [1] and recorder.rounds[-1].step == 1
+    assert recorder.texts[-1].startswith("1e-06 minutes are over after 1 steps")
+    run = train(named(tiny_config(), "limited"), recorder)
+    assert checksum(last(run)) == checksum(last(whole))
+
+
+def test_plateau_lowers_the_learning_rate(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    """Of four rounds the first is the best; after two more the rate is halved."""
+    toy.script = [(1.0, 1.0), (2.0, 1.0)]
+    settings = {"schedule": "plateau", "plateau_rounds": 2, "learning_rate": 0.5, "epochs": 4, "patience": 9}
+    train(tiny_config(training=settings), recorder)
+    rates = {progress.epoch: progress.learning_rate for progress in recorder.progress}
+    assert rates == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.25}
+
+
+def test_a_damaged_newest_checkpoint_costs_only_its_steps(
+    toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum
+) -> None:
+    config = tiny_config(training={"save_every_steps": 2})
+    run = train(config, recorder)
+    before, newest = checksum(last(run)), last(run)
+    (newest / "model.safetensors").write_bytes(b"damaged")
+    train(config, recorder)
+    assert checksum(last(run)) == before
+    assert "going on from step" in recorder.notes[-1] and (newest.parent / f"damaged-{newest.name}").is_dir()
+    for step in run.steps():
+        (run.checkpoint_at(step) / "state.json").write_bytes(b"{}")
+    with pytest.raises(CorruptFileError, match="none of 4 checkpoints is whole"):
+        train(config, recorder)
+
+
+def test_a_second_training_of_the_folder_is_refused(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    with locked(Path("runs/tiny")), pytest.raises(TrainingError, match=f"process {os.getpid()} trains here"):
+        train(tiny_config(), recorder)
+    assert not Path("runs/tiny/run.json").exists()
+
+
+def test_out_of_memory_names_the_batch_and_the_setting(
+    toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*arguments: Any) -> Any:
+        raise MemoryError
+
+    at_step(monkeypatch, 2, lambda model, batches: monkeypatch.setattr(model, "train_on_batch", exhausted))
+    with pytest.raises(TrainingError, match=r"out of memory at a batch of .*training.batch_tokens from 160 to 80"):
+        train(tiny_config(), recorder)
+
+
+def test_the_average_translates_and_the_weights_train_on(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    run = train(tiny_config(training={"average_decay": 0.9}), recorder)
+    model, average = (load_file(last(run) / f"{name}.safetensors") for name in ("model", "average"))
+    trained = [key for key in model if "seed" not in key]
+    assert all(not np.array_equal(model[key], average[key]) for key in trained)
+    other = ToyModel(None, 0, model[next(key for key in trained if "embeddings" in key)].shape[0])
+    load_weights(last(run), other)
+    assert np.array_equal(ops.convert_to_numpy(other.embedding.embeddings), average["0000/toy/embedding/embeddings"])
+
+
 def test_another_corpus_is_refused_with_both_fingerprints(
     toy: Any, tiny_config: Any, recorder: Any, corpus_folder: Path
 ) -> None:
@@ -301,82 +406,3 @@ def test_progress_is_reported(toy: Any, tiny_config: Any, recorder: Any) -> None
     assert {progress.learning_rate for progress in recorder.progress} == {0.25}
     assert recorder.progress[-1].seconds_left == 0
     assert [line["step"] for line in lines_of(run.folder, "steps")] == steps
-
-
-@pytest.fixture(scope="module")
-def trained(
-    tiny_corpus: Path, tiny_config: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RunFolder, list[int], int]]:
-    """The real model, trained with the real validation; its traces and the number of batch shapes."""
-    traces: list[int] = []
-    original, shapes = Seq2Seq.call, 0
-
-    @functools.wraps(original)
-    def counted(self: Seq2Seq, inputs: Any, training: bool = False) -> Any:
-        if training:
-            traces.append(1)
-        return original(self, inputs, training=training)
-
-    class Quiet:
-        def __getattr__(self, name: str) -> Callable[..., None]:
-            return lambda *_: None
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("trained"))
-        Path("prepared").symlink_to(tiny_corpus / "prepared")
-        patch.setattr(Seq2Seq, "call", counted)
-        config = tiny_config(training={"epochs": 3, "learning_rate": 0.03, "batch_tokens": 80})
-        run = train(config, Quiet())
-        corpus = PreparedCorpus(config.prepared_folder)
-        shapes = len(BatchPlan(corpus.tokens("train"), 80, 1).shapes)
-        yield RunFolder(run.folder.resolve()), traces, shapes
-
-
-def test_loss_falls(trained: tuple[RunFolder, list[int], int]) -> None:
-    losses = [line["loss"] for line in lines_of(trained[0].folder, "validation")]
-    training = [line["loss"] for line in lines_of(trained[0].folder, "steps")]
-    assert losses[-1] < 0.8 * losses[0]
-    assert training[-1] < 0.8 * training[0]
-
-
-def test_validation_is_logged(trained: tuple[RunFolder, list[int], int]) -> None:
-    lines = lines_of(trained[0].folder, "validation")
-    assert [line["epoch"] for line in lines] == [1, 2, 3]
-    assert all(0.0 <= line["bleu"] <= 100.0 for line in lines)
-    assert all(line["perplexity"] == pytest.approx(math.exp(line["loss"])) for line in lines)
-
-
-def test_batches_of_many_shapes_trace_the_step_a_few_times(trained: tuple[RunFolder, list[int], int]) -> None:
-    _, traces, shapes = trained
-    assert shapes >= 6
-    assert 1 <= len(traces) <= 3
-
-
-@pytest.mark.slow
-def test_killed_process_resumes_bit_for_bit(
-    tmp_path: Path, write_corpus: Any, tiny_config: Any, checksum: Checksum
-) -> None:
-    """SIGKILL in the middle of an epoch; the run that is started again ends with the uninterrupted one's weights."""
-    write_corpus(tmp_path, train=120)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-    def command(name: str, verb: str) -> list[str]:
-        settings = {"training": {"epochs": 3, "save_every_steps": 2}}
-        values = tiny_config(name, **settings).model_dump(mode="json", exclude_none=True)
-        (tmp_path / f"{name}.yaml").write_text(json.dumps(values))  # JSON is YAML
-        return [sys.executable, "-m", "nmt", verb, f"{name}.yaml"]
-
-    for name in ("whole", "killed"):
-        subprocess.run(command(name, "prepare"), cwd=tmp_path, env=environment, check=True, capture_output=True)
-    subprocess.run(command("whole", "train"), cwd=tmp_path, env=environment, check=True, capture_output=True)
-    run = RunFolder(tmp_path / "runs" / "killed")
-    process = subprocess.Popen(command("killed", "train"), cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
-    while not run.steps() and process.poll() is None:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    whole = RunFolder(tmp_path / "runs" / "whole")
-    assert run.steps()[-1] < whole.steps()[-1]
-    subprocess.run(command("killed", "train"), cwd=tmp_path, env=environment, check=True, capture_output=True)
-    assert checksum(last(run)) == checksum(last(whole))
-    assert load_state(last(run)) == load_state(last(whole))
