@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -241,7 +242,8 @@ def arguments_of(documentation: str | None, count: int, what: str) -> argparse.A
 
 @contextlib.contextmanager
 def scratch(folder: Path | None) -> Iterator[Path]:
-    """The folder that was asked for, which must be empty, or a temporary one."""
+    """The folder that was asked for, which must be empty, or a temporary one; SIGTERM, too, leaves it in order."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="nmt-faults-") as temporary:
             yield Path(temporary)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nmt.config import parse_config
 from nmt.errors import ConfigError, CorruptFileError, DataError
+from nmt.files import unsealed
 
 EVENTS = "steps", "validation"
 EXCERPT = 60  # characters of a damaged line that the error shows
@@ -116,10 +117,10 @@ def _parse(text: bytes) -> Line:
 def _read_settings(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
     """The configuration, with the defaults of keys that an older one lacks."""
     try:
-        return _flat(parse_config(json.loads(path.read_bytes()), origin=str(path)).model_dump(mode="json"))
-    except (OSError, ValueError, TypeError, ConfigError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
-        warn(f"{path}: cannot be read ({reason}); the table of settings leaves this run out")
+        return _flat(parse_config(unsealed(path), origin=str(path)).model_dump(mode="json"))
+    except (ConfigError, CorruptFileError) as error:
+        reason = str(error).partition("\n")[0]
+        warn(f"{reason}; the table of settings leaves this run out")
         return {}
 
 
