@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from nmt.errors import CorruptFileError, TrainingError
+from nmt.errors import CorruptFileError, StorageError, TrainingError
 from nmt.files import json_bytes, write_folder
 
 MODEL_FILE, AVERAGE_FILE, OPTIMIZER_FILE, STATE_FILE, SUMS_FILE = (
@@ -61,6 +61,7 @@ class TrainingState:
         rounds_without_gain: rounds since then.
         rounds_at_rate: rounds without a gain since the plateau schedule last lowered the learning rate.
         rate_scale: what it has multiplied the learning rate by.
+        validated_step: step of the last validation; -1 before the first.
         seconds: what the training has taken, on the clock.
     """
 
@@ -72,6 +73,7 @@ class TrainingState:
     rounds_without_gain: int = 0
     rounds_at_rate: int = 0
     rate_scale: float = 1.0
+    validated_step: int = -1
     seconds: float = 0.0
 
 
@@ -191,10 +193,7 @@ def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool)
 def _verified_bytes(path: Path) -> bytes:
     """A checkpoint file's bytes, compared with SHA256SUMS beside it."""
     expected = _checksums(path.parent).get(path.name)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CorruptFileError(f"{path}: expected a whole checkpoint: {error}") from None
+    data = _read(path)
     if hashlib.sha256(data).hexdigest() != expected:
         raise CorruptFileError(
             f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. Take another checkpoint "
@@ -206,10 +205,7 @@ def _verified_bytes(path: Path) -> bytes:
 def _checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each file by name; a name that no checkpoint has is damage, too."""
     path = folder / SUMS_FILE
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorruptFileError(f"{path}: expected a whole checkpoint: {error}") from None
+    lines = _read(path).decode(errors="replace").splitlines()
     sums = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
     if not ALWAYS <= set(sums) <= {*ALWAYS, AVERAGE_FILE, OPTIMIZER_FILE}:
         raise CorruptFileError(
@@ -217,3 +213,15 @@ def _checksums(folder: Path) -> dict[str, str]:
             f"file was changed or damaged"
         )
     return sums
+
+
+def _read(path: Path) -> bytes:
+    """A file of a checkpoint; what cannot be read at this moment is not damage."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise CorruptFileError(f"{path}: expected a whole checkpoint: {error}") from None
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error.strerror}); make it readable and run the same command again"
+        ) from None

@@ -6,13 +6,15 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from nmt.errors import CorruptFileError, StorageError
 
-ASIDE = ".tmp-"
+ASIDE = ".tmp-"  # not yet in place
+OLD = ".old-"  # on its way out
 SEAL = "sha256"
 
 
@@ -60,11 +62,22 @@ def write_folder(folder: Path, files: dict[str, bytes]) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         raise not_written(folder, size, error) from None
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
-        flush_folder(folder.parent)
+        with removing(folder):
+            aside.rename(folder)
+            flush_folder(folder.parent)
     except OSError as error:  # the new one stays: the old one may be gone
         raise not_written(folder, size, error) from None
+
+
+@contextmanager
+def removing(folder: Path) -> Iterator[None]:
+    """Removes a folder by renaming it first, so that nobody meets a half of it; the block runs in between."""
+    old = folder.parent / f"{OLD}{folder.name}"
+    shutil.rmtree(old, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        folder.rename(old)
+    yield
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def flush_folder(folder: Path) -> None:

@@ -78,7 +78,7 @@ def out_of_memory_advice(error: BaseException, shape: tuple[int, int, int], batc
     Returns:
         A line that names the batch and the setting to lower; None where the error is another one.
     """
-    if not _is_out_of_memory(error):
+    if not is_out_of_memory(error):
         return None
     rows, source_length, target_length = shape
     batch = f"out of memory at a batch of {rows} x {source_length} x {target_length} (rows x source x target tokens)"
@@ -94,7 +94,7 @@ def out_of_memory_advice(error: BaseException, shape: tuple[int, int, int], batc
     )
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Recognizes every backend's error by name and text, since none of them is imported here."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return True

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from nmt.config import TrainingConfig
@@ -51,6 +52,7 @@ class UpdateGuard(keras.optimizers.Optimizer):
         self.average_decay = average_decay
         self.gradient_sums: list[Any] = []
         self.averages: list[Any] = []
+        self.counters: list[Any] = []
 
     def build(self, variables: Sequence[Any]) -> None:
         """Creates the variables of the optimizer and of the guard."""
@@ -59,6 +61,8 @@ class UpdateGuard(keras.optimizers.Optimizer):
             self.gradient_sums = self.add_optimizer_variables(variables, "gradient_sum")
         if self.average_decay is not None:
             self.averages = self.add_optimizer_variables(variables, "average")
+            for average, variable in zip(self.averages, variables, strict=True):
+                average.assign(variable)
         self.completes_step = self._counter("completes_step", initializer="ones")
         self.skipped = self._counter("skipped")
         self.skipped_in_a_row = self._counter("skipped_in_a_row")
@@ -90,6 +94,15 @@ class UpdateGuard(keras.optimizers.Optimizer):
             counter.assign(ops.zeros_like(counter))
         return result
 
+    def averaged(self, variables: Sequence[Any]) -> dict[str, np.ndarray] | None:
+        """The averages of the trained variables by path; None where none are kept."""
+        if self.average_decay is None:
+            return None
+        return {
+            variable.path: ops.convert_to_numpy(average)
+            for variable, average in zip(variables, self.averages, strict=True)
+        }
+
     def _where(self, update: Any, gradients: list[Any], variables: list[Any]) -> None:
         """Updates if `update` holds; else nothing changes."""
         if keras.backend.backend() == "tensorflow":
@@ -109,7 +122,7 @@ class UpdateGuard(keras.optimizers.Optimizer):
         updates = ops.cast(self.iterations, "float32")
         decay = ops.minimum(self.average_decay, (1.0 + updates) / (10.0 + updates))
         for average, variable in zip(self.averages, variables, strict=True):
-            average.assign(ops.where(updates <= 1.0, variable.value, average + (1.0 - decay) * (variable - average)))
+            average.assign(average + (1.0 - decay) * (variable - average))
 
     def _summed(self, gradients: list[Any], completes: Any) -> list[Any]:
         """The step's gradients so far; after its last batch the sums begin again at 0."""
@@ -129,12 +142,13 @@ class UpdateGuard(keras.optimizers.Optimizer):
 
     def _own_variables(self) -> list[Any]:
         """The optimizer's variables without the guard's counts and sums."""
-        counted = (self.completes_step, self.skipped, self.skipped_in_a_row, self.updates, self.clipped, self.norm_sum)
-        mine = {id(variable) for variable in (*counted, *self.gradient_sums)}
+        mine = {id(variable) for variable in (*self.counters, *self.gradient_sums)}
         return [variable for variable in self.variables if id(variable) not in mine]
 
     def _counter(self, name: str, initializer: str = "zeros", dtype: str = "int32") -> Any:
-        return self.add_variable((), initializer=initializer, dtype=dtype, name=name)
+        counter = self.add_variable((), initializer=initializer, dtype=dtype, name=name)
+        self.counters.append(counter)
+        return counter
 
 
 class Adam(UpdateGuard, keras.optimizers.Adam):

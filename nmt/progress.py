@@ -121,16 +121,16 @@ class FirstMinute:
     """The speed of a training's first minute, which is told once."""
 
     def __init__(self) -> None:
-        self._started, self._steps, self._told = time.monotonic(), 0, False
+        self._seconds, self._steps, self._told = 0.0, 0, False
 
-    def read(self) -> float | None:
-        """Counts a step; returns the seconds a step when the minute is over, and None at all other times."""
+    def read(self, seconds: float) -> float | None:
+        """Counts a step that took so long; the seconds a step once the minute is over, and None at all other times."""
         self._steps += 1
-        seconds = time.monotonic() - self._started
-        if self._told or seconds < FIRST_MINUTE:
+        self._seconds += seconds
+        if self._told or self._seconds < FIRST_MINUTE:
             return None
         self._told = True
-        return seconds / self._steps
+        return self._seconds / self._steps
 
 
 class MetricsLog:
@@ -139,13 +139,13 @@ class MetricsLog:
     Args:
         path: the file.
         step: steps that the training has done; later lines, left by a run that was killed, are dropped.
-        epochs: epochs that it has validated, likewise.
+        validated_step: step of its last validation, likewise.
     """
 
-    def __init__(self, path: Path, step: int, epochs: int) -> None:
+    def __init__(self, path: Path, step: int, validated_step: int) -> None:
         self._path = path
         lines = _whole_lines(path)
-        kept = [line for line in lines if line["step"] <= step and (_is_step(line) or line["epoch"] <= epochs)]
+        kept = [line for line in lines if line["step"] <= (step if _is_step(line) else validated_step)]
         write_file(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def write(self, event: str, figures: Progress | Round) -> None:
@@ -189,4 +189,4 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
             lines.append(dict(json.loads(text)))
         except (ValueError, TypeError):
             continue  # the last line of a run that was killed
-    return [line for line in lines if isinstance(line.get("step"), int) and isinstance(line.get("epoch"), int)]
+    return [line for line in lines if isinstance(line.get("step"), int) and isinstance(line.get("event"), str)]

@@ -24,7 +24,7 @@ import keras
 from nmt.checkpoints import Tensors, TrainingState, is_whole, load_state, restore, write_checkpoint
 from nmt.config import Config, parse_config
 from nmt.errors import CorruptFileError, DataError
-from nmt.files import ASIDE, read_json, sealed, unsealed, write_file
+from nmt.files import ASIDE, OLD, read_json, removing, sealed, unsealed, write_file
 from nmt.tokenizer import Tokenizer
 
 RUN_FORMAT = 2
@@ -115,10 +115,11 @@ class RunFolder:
         """Removes what a kill left of an unfinished file or checkpoint; one that lacked its last rename gets it."""
         for path in self.folder.glob(f"{ASIDE}*"):
             path.unlink()
+        for path in self.checkpoints_folder.glob(f"{OLD}*"):
+            shutil.rmtree(path)
         for path in self.checkpoints_folder.glob(f"{ASIDE}*"):
             target = self.checkpoints_folder / path.name.removeprefix(ASIDE)
-            if is_whole(path) and not is_whole(target):
-                shutil.rmtree(target, ignore_errors=True)  # half removed
+            if is_whole(path) and not target.exists():
                 path.rename(target)
             else:
                 shutil.rmtree(path)
@@ -136,7 +137,8 @@ class RunFolder:
         kept = {best.step for best in state.best} | set(self.steps()[-keep_last:])
         for step in self.steps():
             if step not in kept:
-                shutil.rmtree(self.checkpoint_at(step))
+                with removing(self.checkpoint_at(step)):
+                    pass
         return target
 
     def save_weights(self, model: keras.Model, state: TrainingState) -> Path:
@@ -160,8 +162,8 @@ class RunFolder:
                 damage[step] = error
                 continue
             for damaged, reason in damage.items():
-                self._set_aside(damaged)
-                say(f"{reason}; going on from step {step:,} instead")
+                self.set_aside(damaged)
+                say(f"{reason}; it is {DAMAGED}{damaged:08d} now, going on from step {step:,} instead")
             return replace(state, best=tuple(best for best in state.best if best.step in self.steps()))
         if damage:
             newest = next(iter(damage.values()))
@@ -171,19 +173,24 @@ class RunFolder:
             )
         return TrainingState()
 
-    def _set_aside(self, step: int) -> None:
+    def set_aside(self, step: int) -> None:
+        """Renames a checkpoint that nobody shall use to `damaged-STEP`."""
         aside = self.checkpoints_folder / f"{DAMAGED}{step:08d}"
         shutil.rmtree(aside, ignore_errors=True)
         self.checkpoint_at(step).rename(aside)
 
     def _tokenizer(self, name: str) -> Tokenizer:
-        tokenizer = Tokenizer.from_file(self.folder / name)
-        if hashlib.sha256(tokenizer.model).hexdigest() != self._identity()["subword_models"][name]:
+        path = self.folder / name
+        try:
+            model = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{path}: expected a SentencePiece model: {error.strerror}") from None
+        if hashlib.sha256(model).hexdigest() != self._identity()["subword_models"][name]:
             raise CorruptFileError(
-                f"{self.folder / name}: the checksum differs from run.json; the file was changed or damaged, copy it "
-                f"anew from the prepared corpus"
+                f"{path}: the checksum differs from run.json; the file was changed or damaged, copy it anew from the "
+                f"prepared corpus"
             )
-        return tokenizer
+        return Tokenizer(model, origin=str(path))
 
     def _identity(self) -> dict[str, Any]:
         path = self.folder / "run.json"

@@ -76,8 +76,7 @@ def check_origin(origin: Path, run_folder: Path) -> None:
     """
     if origin.resolve() == run_folder.resolve():
         raise TrainingError(
-            f"{KEY}: expected another run than the one to train, received {origin}; give the new training another "
-            f"name, or leave the key out to resume"
+            f"{KEY}: expected another run than the one to train, received {origin}; give the new training another name"
         )
     _find(origin)
 

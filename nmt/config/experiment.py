@@ -31,6 +31,12 @@ class Config(Section):
     def _sections_agree(self) -> Config:
         if self.model.tie_embeddings == "all" and not self.subword.shared:
             raise ValueError("model.tie_embeddings: 'all' needs a shared subword model; set subword.shared: true")
+        frozen = set(self.training.freeze)
+        if self.model.tie_embeddings == "all" and frozen >= {"encoder", "decoder"} and len(frozen) > 2:
+            raise ValueError(
+                "training.freeze: with tie_embeddings: all, source and target embedding are one; expected a part that "
+                "is left to learn, received all of them"
+            )
         if self.training.subword_sampling is not None and self.subword.model == "char":
             raise ValueError(
                 "training.subword_sampling: characters can be cut in one way only; leave it out or take subword.model: "

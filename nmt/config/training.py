@@ -94,7 +94,7 @@ class TrainingConfig(Section):
     save_every_steps: PositiveInt | None = Field(
         None, description="Also write a checkpoint every so many steps, not only after each round."
     )
-    save_every_minutes: PositiveFloat | None = Field(None, description="The same, every so many minutes.")
+    save_every_minutes: PositiveFloat | None = Field(10.0, description="The same, every so many minutes.")
     keep_last: PositiveInt = Field(3, description="Checkpoints that are kept: so many of the newest ...")
     keep_best_checkpoints: PositiveInt = Field(1, description="... and so many of the best.")
     tensorboard: bool = Field(

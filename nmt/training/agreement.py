@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+
+from pydantic import ValidationError
 
 from nmt.config import Config, CorpusConfig, SubwordConfig, differences
 from nmt.corpus import PreparedCorpus
-from nmt.errors import TrainingError
+from nmt.errors import DataError, TrainingError
 from nmt.run_folder import RunFolder
 
 # What a resumed training may change: it alters no step that was taken, and the schedule only through `epochs`. Of the
@@ -33,14 +34,22 @@ def check_corpus(config: Config, corpus: PreparedCorpus) -> None:
 
     Raises:
         TrainingError: names the settings, each with both values.
+        DataError: the manifest cannot be understood.
     """
     settings = corpus.manifest["settings"]
-    sections: list[tuple[Any, Any]] = [(CorpusConfig, config.corpus), (SubwordConfig, config.subword)]
-    found = []
-    for (model, now), name in zip(sections, ("corpus", "subword"), strict=True):
-        before = model.model_validate_json(json.dumps(settings[name]))
-        found += [f"{name}.{line}" for line in differences(before, now)]
-    if found := [line for line in found if not line.startswith("corpus.root")]:
+    try:
+        prepared_corpus = CorpusConfig.model_validate_json(json.dumps(settings["corpus"]))
+        prepared_subword = SubwordConfig.model_validate_json(json.dumps(settings["subword"]))
+    except (KeyError, TypeError, ValidationError):
+        raise DataError(
+            f"{corpus.folder}: the manifest is damaged or of another version; run nmt prepare again"
+        ) from None
+    found = [f"corpus.{line}" for line in differences(prepared_corpus, config.corpus) if not line.startswith("root:")]
+    found += [f"subword.{line}" for line in differences(prepared_subword, config.subword)]
+    names = list(config.corpus.mixture or ())
+    if sorted(corpus.mixture) != sorted(names):
+        found.append(f"corpus.mixture: {', '.join(corpus.mixture) or 'none'} -> {', '.join(names) or 'none'}")
+    if found:
         raise TrainingError(
             f"{corpus.folder}: the corpus was prepared with other settings ({'; '.join(found)}); run nmt prepare again"
         )

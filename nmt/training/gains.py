@@ -12,15 +12,22 @@ from nmt.config import TrainingConfig
 from nmt.training.validation import ValidationFigures
 
 
-def after_round(state: TrainingState, figures: ValidationFigures, config: TrainingConfig) -> TrainingState:
+def after_round(
+    state: TrainingState, figures: ValidationFigures, config: TrainingConfig, counts: bool = True
+) -> TrainingState:
     """The state after a validation: the ranks of checkpoints, and what the round gained.
 
-    Loss breaks the ties of BLEU and chrF: they are 0 for all where no translation has enough words.
+    A validation that only a time limit brought about does not count as a round: it ranks its checkpoint, and the
+    training that goes on later is as if it had not been.  Loss breaks the ties of BLEU and chrF: they are 0 for all
+    where no translation has enough words.
     """
     compared = _compared(figures, config.keep_best)
     others = [best for best in state.best if best.step != state.step]
     ranked = sorted([*others, Best(state.step, compared)], key=lambda best: best.figures, reverse=True)
-    state = replace(state, best=tuple(ranked[: config.keep_best_checkpoints]))
+    best = tuple(ranked[: config.keep_best_checkpoints])
+    state = replace(state, best=best, validated_step=state.step)
+    if not counts:
+        return state
     if _is_gain(compared, state.gain_figures, config.minimum_gain):
         return replace(state, gain_figures=compared, rounds_without_gain=0, rounds_at_rate=0)
     state = replace(state, rounds_without_gain=state.rounds_without_gain + 1, rounds_at_rate=state.rounds_at_rate + 1)

@@ -17,10 +17,9 @@ import numpy as np
 
 from nmt.announcement import announcement
 from nmt.batches import Batch, BatchPlan
-from nmt.checkpoints import Tensors
 from nmt.config import Config
 from nmt.corpus import PreparedCorpus
-from nmt.errors import Interrupted, TrainingError
+from nmt.errors import CorruptFileError, Interrupted, TrainingError
 from nmt.interruption import Interruption
 from nmt.losses import SmoothedCrossEntropy
 from nmt.noise import make_noise
@@ -33,7 +32,7 @@ from nmt.seq2seq import Seq2Seq
 from nmt.tensorboard_log import TensorBoardLog
 from nmt.training.agreement import check_corpus, check_run
 from nmt.training.gains import after_round
-from nmt.training.steps import steps_of, take_step, trace_all_shapes
+from nmt.training.steps import ANOTHER_RUN, steps_of, take_step, trace_all_shapes
 from nmt.training.validation import Validation
 from nmt.warm_start import check_origin, freeze, warm_start
 
@@ -55,6 +54,11 @@ def train(config: Config, reporter: Reporter) -> RunFolder:
     check_corpus(config, corpus)
     run = RunFolder(config.run_folder)
     with locked(run.folder), Interruption() as interruption:
+        if not run.exists and run.steps():
+            raise CorruptFileError(
+                f"{run.folder}: expected run.json beside the checkpoints, found none; put a copy back, or remove the "
+                f"folder to train anew"
+            )
         if run.exists:
             check_run(run, config, corpus)
             run.write_config(config)
@@ -91,7 +95,7 @@ class Training:
         self.model = self._make_model(tokenizers)
         trace_all_shapes(self.model)
         self.state = run.restore(self.model, reporter.note)
-        metrics = MetricsLog(run.folder / "metrics.jsonl", self.state.step, self.state.epoch)
+        metrics = MetricsLog(run.folder / "metrics.jsonl", self.state.step, self.state.validated_step)
         self.logs: list[MetricsLog | TensorBoardLog] = [metrics]
         self.validation = Validation(config, corpus)
         self._started = time.monotonic() - self.state.seconds
@@ -115,8 +119,8 @@ class Training:
             if self.settings.tensorboard:
                 log = TensorBoardLog(self.folder.folder, self.reporter.note)
                 self.logs.append(stack.enter_context(closing(log)))
-            if self.settings.start_from and not self.state.best:
-                self._validate()  # what the start is worth
+            if self._owes_validation():
+                self._validate()
             while (reason := self._reason_to_stop()) is None:
                 self._train_epoch()
                 self._validate()
@@ -142,19 +146,18 @@ class Training:
         batches = self.plan.batches(self.state.epoch, first_batch)
         for step in steps_of(batches, self.settings.accumulate_batches):
             self._take_step(step, meter)
-            if seconds_a_step := self._first_minute.read():
-                rest = duration((self.total_steps - self.state.step) * seconds_a_step)
-                self.reporter.note(f"at the speed of the first minute, the remaining steps take {rest}")
             last = self.state.epoch_step == self.steps_per_epoch
             if last or self.state.step % LOG_EVERY_STEPS == 0:
                 self._report(meter)
-            if last or self.interruption.received or self._time_is_up() or self._save_is_due():
+            stop = self._time_is_up() or self.interruption.received is not None
+            if last or stop or self._save_is_due():
                 self._save()
-            self._stop_if_interrupted()
-            if self._time_is_up():
+            if stop:
+                self._stop_if_interrupted()
                 return
 
     def _take_step(self, batches: list[Batch], meter: Meter) -> None:
+        started = time.monotonic()
         rate = self.schedule(self.state.step, self.state.rate_scale)
         loss = take_step(self.model, batches, rate, self.settings.batch_tokens)
         self.state = replace(self.state, step=self.state.step + 1, epoch_step=self.state.epoch_step + 1)
@@ -164,6 +167,9 @@ class Training:
                 self._divergence(f"a finite loss and gradient, received others {skipped} times in a row")
             )
         meter.add(sum(batch.target_tokens for batch in batches), loss)
+        if seconds_a_step := self._first_minute.read(time.monotonic() - started):
+            rest = duration((self.total_steps - self.state.step) * seconds_a_step)
+            self.reporter.note(f"at the speed of the first minute, the remaining steps take {rest}")
 
     def _save_is_due(self) -> bool:
         steps, minutes = self.settings.save_every_steps, self.settings.save_every_minutes
@@ -176,15 +182,9 @@ class Training:
         if not all(np.isfinite(keras.ops.convert_to_numpy(weight)).all() for weight in self.model.trainable_variables):
             raise TrainingError(self._divergence("finite weights, received others after the last update"))
         self.state = replace(self.state, seconds=time.monotonic() - self._started)
-        self.folder.save(self.model, self.state, self._average(), self.settings.keep_last)
+        average = self.model.optimizer.averaged(self.model.trainable_variables)
+        self.folder.save(self.model, self.state, average, self.settings.keep_last)
         self._saved = time.monotonic()
-
-    def _average(self) -> Tensors | None:
-        """The averaged weights by path; None where none are kept."""
-        if self.settings.average_decay is None:
-            return None
-        averages = zip(self.model.trainable_variables, self.model.optimizer.averages, strict=True)
-        return {variable.path: keras.ops.convert_to_numpy(average) for variable, average in averages}
 
     def _report(self, meter: Meter) -> None:
         loss, tokens_per_second, seconds_a_step = meter.read()
@@ -208,13 +208,15 @@ class Training:
     def _validate(self) -> None:
         """Validates, ranks the checkpoint and saves; after an epoch's last step, also begins the next epoch."""
         started = time.monotonic()
-        average = self._average() if self.state.step else None
+        average = self.model.optimizer.averaged(self.model.trainable_variables)
         figures = self.validation.run(self.model, average, self._stop_if_interrupted)
         if not math.isfinite(figures.loss):
+            if self.state.step in self.folder.steps():
+                self.folder.set_aside(self.state.step)
             raise TrainingError(self._divergence(f"a finite validation loss, received {figures.loss}"))
-        if self.state.epoch_step == self.steps_per_epoch:
+        if ends_epoch := self.state.epoch_step == self.steps_per_epoch:
             self.state = replace(self.state, epoch=self.state.epoch + 1, epoch_step=0)
-        self.state = after_round(self.state, figures, self.settings)
+        self.state = after_round(self.state, figures, self.settings, counts=ends_epoch or not self.state.step)
         result = Round(
             step=self.state.step,
             epoch=self.state.epoch,
@@ -244,11 +246,18 @@ class Training:
             return False
         return time.monotonic() - self._started >= 60.0 * self.settings.minutes
 
+    def _owes_validation(self) -> bool:
+        """Whether the start was not yet measured, or a kill took the validation that the time limit called for."""
+        if self.state.validated_step == self.state.step:
+            return False
+        return self._time_is_up() or (self.settings.start_from is not None and not self.state.step)
+
     def _stop_if_interrupted(self) -> None:
         if self.interruption.received:
+            steps = self.folder.steps()
+            saved = f"step {steps[-1]:,} is saved" if steps else "there is nothing to save yet"
             raise Interrupted(
-                f"interrupted by {self.interruption.received}; step {self.state.step:,} is saved, run the same command "
-                f"again to go on"
+                f"interrupted by {self.interruption.received}; {saved}, run the same command again to go on"
             )
 
     def _divergence(self, what: str) -> str:
@@ -258,5 +267,5 @@ class Training:
         )
         return (
             f"step {self.state.step}: expected {what}; {kept}. Lower training.learning_rate or "
-            f"training.clip_norm, raise training.warmup_steps, or take training.precision: float32"
+            f"training.clip_norm, raise training.warmup_steps, or take training.precision: float32. {ANOTHER_RUN}"
         )

@@ -6,6 +6,7 @@ Knows models and batches, and nothing of epochs or checkpoints.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -17,6 +18,11 @@ from nmt.errors import TrainingError
 from nmt.memory import out_of_memory_advice
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID
+
+ANOTHER_RUN = (
+    "A run keeps its settings: remove its folder, or take another name, with this run in training.start_from where it "
+    "has learned something"
+)
 
 
 def steps_of(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
@@ -36,7 +42,7 @@ def take_step(model: Seq2Seq, batches: Sequence[Batch], learning_rate: float, ba
         batch_tokens: the setting, named in the advice of an error.
 
     Returns:
-        The mean loss a target token; not finite if the step was skipped.
+        The mean loss a target token; where it is not finite, the step was skipped.
 
     Raises:
         TrainingError: the memory does not suffice for a batch.
@@ -47,16 +53,23 @@ def take_step(model: Seq2Seq, batches: Sequence[Batch], learning_rate: float, ba
     for i, batch in enumerate(batches, start=1):
         if len(batches) > 1 or model.optimizer.accumulates:
             model.optimizer.completes_step.assign(int(i == len(batches)))
-        try:
+        with memory_for(batch, batch_tokens):
             model.reset_metrics()
             loss += float(model.train_on_batch(*arguments(batch, batch.weights / np.float32(max(1, tokens)))))
-        except Exception as error:
-            rows, source_length = batch.source_ids.shape
-            advice = out_of_memory_advice(error, (rows, source_length, batch.target_ids.shape[1]), batch_tokens)
-            if advice is None:
-                raise
-            raise TrainingError(advice) from error
     return loss
+
+
+@contextmanager
+def memory_for(batch: Batch, batch_tokens: int) -> Iterator[None]:
+    """Says of an error inside, if it is one of memory, which batch it was and what to lower."""
+    try:
+        yield
+    except Exception as error:
+        shape = (*batch.source_ids.shape, batch.target_ids.shape[1])
+        advice = out_of_memory_advice(error, shape, batch_tokens)
+        if advice is None:
+            raise
+        raise TrainingError(f"{advice}. {ANOTHER_RUN}") from error
 
 
 def trace_all_shapes(model: Seq2Seq) -> None:

@@ -10,10 +10,12 @@ from nmt.batches import BatchPlan
 from nmt.checkpoints import copy_weights
 from nmt.config import Config
 from nmt.corpus import PreparedCorpus
+from nmt.errors import TrainingError
 from nmt.losses import SmoothedCrossEntropy
+from nmt.memory import is_out_of_memory
 from nmt.metrics import bleu, chrf
 from nmt.seq2seq import Seq2Seq
-from nmt.training.steps import arguments
+from nmt.training.steps import arguments, memory_for
 from nmt.translation import Translator, make_model
 
 
@@ -42,7 +44,8 @@ class Validation:
     def __init__(self, config: Config, corpus: PreparedCorpus) -> None:
         tokens = corpus.tokens("validation")
         limit = config.corpus.filters.max_tokens  # of longer rows, which training has none of, no batch could be held
-        self.plan = BatchPlan(tokens, config.training.batch_tokens, max_tokens=limit)
+        self.batch_tokens = config.training.batch_tokens
+        self.plan = BatchPlan(tokens, self.batch_tokens, max_tokens=limit)
         self.sources, self.references = corpus.text("validation")
         source, target = corpus.tokenizers()
         self.model = make_model(config, source, target)
@@ -62,10 +65,22 @@ class Validation:
         total = tokens = 0.0
         for batch in self.plan.batches(0):
             check()
-            self.model.reset_metrics()
-            total += float(self.model.test_on_batch(*arguments(batch, batch.weights)))
+            with memory_for(batch, self.batch_tokens):
+                self.model.reset_metrics()
+                total += float(self.model.test_on_batch(*arguments(batch, batch.weights)))
             tokens += batch.target_tokens
-        lines = (text.encode() for text in self.sources)
-        hypotheses = [translation.text for translation in self.translator.translate(lines, lambda count: check())]
+        hypotheses = self._translate(check)
         scores = bleu(hypotheses, self.references).score, chrf(hypotheses, self.references).score
         return ValidationFigures(total / max(1.0, tokens), *scores)
+
+    def _translate(self, check: Callable[[], None]) -> list[str]:
+        lines = (text.encode() for text in self.sources)
+        try:
+            return [translation.text for translation in self.translator.translate(lines, lambda count: check())]
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise TrainingError(
+                f"out of memory while translating the validation part {self.translator.config.batch_size} lines at a "
+                f"time; lower decoding.batch_size and run the same command again"
+            ) from error

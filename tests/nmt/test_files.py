@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_renamed_stays_beside_its_place(
     monkeypatch.setattr(Path, "rename", disk_full)
     with pytest.raises(StorageError, match="folder: cannot be written"):
         write_folder(tmp_path / "folder", {"a": b"2"})
-    assert contents(tmp_path) == {".tmp-folder/a": b"2"}
+    assert contents(tmp_path) == {"folder/a": b"1", ".tmp-folder/a": b"2"}
 
 
 def test_json_is_readable() -> None:

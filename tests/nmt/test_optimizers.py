@@ -149,15 +149,16 @@ def test_one_batch_that_is_not_finite_skips_its_step_alone() -> None:
 
 
 def test_the_average_by_hand() -> None:
-    """Weights 0, -1, -2 after three updates. The average starts at the first and decays by 3/12 and then 4/13."""
+    """Weights 1, then 0, -1, -2 after three updates. The average starts at 1 and decays by 2/11, 3/12 and 4/13."""
     optimizer, variables = prepared([1], average_decay=0.9)
     averages = []
     for _ in range(3):
         apply(optimizer, variables, [1.0])
         averages += values(optimizer.averages)
-    second = 0.0 + (1 - 3 / 12) * (-1.0 - 0.0)
+    first = 1.0 + (1 - 2 / 11) * (0.0 - 1.0)
+    second = first + (1 - 3 / 12) * (-1.0 - first)
     third = second + (1 - 4 / 13) * (-2.0 - second)
-    assert averages == [[0.0], pytest.approx([second]), pytest.approx([third])]
+    assert averages == [pytest.approx([first]), pytest.approx([second]), pytest.approx([third])]
 
 
 def test_the_average_reaches_the_decay_that_was_asked_for() -> None:

@@ -124,7 +124,7 @@ def test_damaged_checkpoints_are_passed_over_and_told(run: RunFolder) -> None:
     third, second = told
     assert "00000003/optimizer.safetensors: the checksum differs" in third
     assert "00000002/state.json: expected a whole checkpoint" in second
-    assert all(text.endswith("; going on from step 1 instead") for text in told)
+    assert third.endswith("; it is damaged-00000003 now, going on from step 1 instead")
     assert run.restore(model, told.append) == state(1, 1)
     assert len(told) == 2
 
@@ -189,10 +189,11 @@ def test_a_checkpoint_that_lacked_its_last_rename_gets_it(run: RunFolder, monkey
     """A run that ends twice at one step, as with patience already lost, must not lose what it has."""
     run.save(make_toy(1.0), state(5))
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", killed)
+        renames = iter([Path.rename, killed])  # the old one goes, the new one does not come
+        patch.setattr(Path, "rename", lambda *paths: next(renames)(*paths))
         with pytest.raises(KeyboardInterrupt):
             run.save(make_toy(2.0), state(5))
-    assert names(run) == [".tmp-00000005"]
+    assert names(run) == [".old-00000005", ".tmp-00000005"]
     run.sweep()
     assert names(run) == ["00000005"]
     model = make_toy(0.0)
@@ -200,7 +201,10 @@ def test_a_checkpoint_that_lacked_its_last_rename_gets_it(run: RunFolder, monkey
     assert weight(model) == 2.0
 
 
-def test_a_checkpoint_that_was_half_removed_gives_way(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", [5, 6])
+def test_a_checkpoint_that_was_half_removed_is_none(run: RunFolder, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Replaced by one of the same step, or pruned after the next."""
+
     def half_removed(folder: Path, ignore_errors: bool = False) -> None:
         if folder.exists():
             (folder / "state.json").unlink()
@@ -210,12 +214,12 @@ def test_a_checkpoint_that_was_half_removed_gives_way(run: RunFolder, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("nmt.files.shutil.rmtree", half_removed)
         with pytest.raises(KeyboardInterrupt):
-            run.save(make_toy(2.0), state(5))
-    assert names(run) == [".tmp-00000005", "00000005"]
+            run.save(make_toy(2.0), state(step))
+    assert names(run) == [".old-00000005", f"{step:08d}"]
     run.sweep()
-    assert names(run) == ["00000005"]
+    assert names(run) == [f"{step:08d}"]
     model = make_toy(0.0)
-    assert run.restore(model).step == 5
+    assert run.restore(model).step == step
     assert weight(model) == 2.0
 
 

@@ -248,6 +248,8 @@ def test_a_validation_that_is_not_finite_is_never_the_best(toy: Any, tiny_config
     run = RunFolder(Path("runs/tiny"))
     state = load_state(last(run))
     assert state.epoch == 1 and run.checkpoint("best") == run.checkpoint_at(state.best[0].step)
+    spoilt = [path.name for path in run.checkpoints_folder.glob("damaged-*")]
+    assert spoilt == [f"damaged-{recorder.progress[-1].step:08d}"]
 
 
 def test_weights_that_are_not_finite_are_never_saved(
@@ -300,13 +302,53 @@ def test_a_signal_within_a_validation_stops_it(
 
 def test_the_time_limit_saves_and_validates(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
     """Each time at least one step; with the limit lifted, the same weights as without it."""
-    whole = train(named(tiny_config(), "whole"), recorder)
-    limited = named(tiny_config(training={"minutes": 1e-6}), "limited")
+    plateau = {"schedule": "plateau", "plateau_rounds": 1, "epochs": 3}
+    whole = train(named(tiny_config(training=plateau), "whole"), recorder)
+    limited = named(tiny_config(training={"minutes": 1e-6, **plateau}), "limited")
     run = train(limited, recorder)
     assert run.steps() == [1] and recorder.rounds[-1].step == 1
     assert recorder.texts[-1].startswith("1e-06 minutes are over after 1 steps")
-    run = train(named(tiny_config(), "limited"), recorder)
+    rounds = len(recorder.rounds)
+    train(limited, recorder)
+    assert len(recorder.rounds) == rounds
+    run = train(named(tiny_config(training=plateau), "limited"), recorder)
     assert checksum(last(run)) == checksum(last(whole))
+    assert replace(state_of(run), best=()) == replace(state_of(whole), best=())
+
+
+def test_a_validation_that_the_time_limit_owes_is_made_up_for(
+    toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = tiny_config(training={"minutes": 1e-6})
+    with monkeypatch.context() as patch:
+        patch.setattr(ScriptedValidation, "run", lambda *arguments: die(None, []))
+        with pytest.raises(Killed):
+            train(limited, recorder)
+    train(limited, recorder)
+    assert [result.step for result in recorder.rounds] == [1]
+
+
+def test_a_signal_between_the_decision_to_save_and_the_next_step_is_not_lost(
+    toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops after the next step, and what it says is saved is saved."""
+
+    def signalling(training: loop.Training) -> bool:
+        if training.state.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    monkeypatch.setattr(loop.Training, "_save_is_due", signalling)
+    with pytest.raises(Interrupted, match="step 3 is saved"):
+        train(tiny_config(), recorder)
+    assert RunFolder(Path("runs/tiny")).steps() == [3]
+
+
+def test_checkpoints_without_the_identity_of_their_run_are_refused(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    run = train(tiny_config(), recorder)
+    (run.folder / "run.json").unlink()
+    with pytest.raises(CorruptFileError, match=r"expected run\.json beside the checkpoints, found none"):
+        train(tiny_config(training={"learning_rate": 0.5}), recorder)
 
 
 def test_plateau_lowers_the_learning_rate(toy: Any, tiny_config: Any, recorder: Any) -> None:

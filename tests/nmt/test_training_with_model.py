@@ -108,13 +108,17 @@ def test_starting_from_another_run(
     origin = trained[0]
     monkeypatch.chdir(origin.folder.parents[1])
     best = min(lines_of(origin.folder, "validation"), key=lambda line: line["loss"])
-    config = tiny_config(training={"start_from": "runs/tiny", "epochs": 1, "freeze": ["encoder"]})
+    config = tiny_config(
+        training={"start_from": "runs/tiny", "epochs": 1, "freeze": ["encoder"], "average_decay": 0.9, "keep_last": 3}
+    )
     run = train(named(config, "second"), recorder)
     assert recorder.notes[0].startswith("starts from runs/tiny")
     assert (recorder.rounds[0].step, recorder.rounds[0].loss) == (0, pytest.approx(best["loss"], abs=1e-6))
     before, after = (
         load_file(one.checkpoint(which) / "model.safetensors") for one, which in ((origin, "best"), (run, "last"))
     )
+    average = load_file(run.checkpoint_at(0) / "average.safetensors")
+    assert all(np.array_equal(average[key], before[key]) for key in before if "seed" not in key)
     kept = {key for key in before if "seed" not in key and np.array_equal(before[key], after[key])}
     assert kept == {key for key in before if "/encoder/" in key and "embedding" not in key and "seed" not in key}
 
