@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_SENTENCES := 'My grandmother bought three apples at the market yesterday.' \
 	'Please drink the coffee.' 'The student reads a book at the library every day.'
+QUICK_TESTS := -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Tests leave nothing behind, not even compiled modules.
 test test-slow check: export PYTHONDONTWRITEBYTECODE = 1
@@ -31,7 +32,7 @@ demo: setup
 	@cat runs/quickstart/demo.path
 
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python $(QUICK_TESTS)
 
 # Kills, real processes, whole trainings.
 test-slow: setup
@@ -41,7 +42,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python $(QUICK_TESTS)
 
 format: setup
 	$(BIN)/ruff check --fix .
