@@ -134,12 +134,16 @@ class RunFolder:
         """
         target = self.checkpoint_at(state.step)
         write_checkpoint(target, state, model.variables, model.optimizer, average)
+        self.prune(state, keep_last)
+        return target
+
+    def prune(self, state: TrainingState, keep_last: int) -> None:
+        """Removes all checkpoints but the newest `keep_last` and the best of the state."""
         kept = {best.step for best in state.best} | set(self.steps()[-keep_last:])
         for step in self.steps():
             if step not in kept:
                 with removing(self.checkpoint_at(step)):
                     pass
-        return target
 
     def save_weights(self, model: keras.Model, state: TrainingState) -> Path:
         """Writes a checkpoint that translates, and that nobody can train on."""

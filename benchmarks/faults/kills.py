@@ -128,7 +128,7 @@ def trial(
     for _ in range(ATTEMPTS):
         shutil.rmtree(run, ignore_errors=True)
         killed = strike(folder, draw(timeline, generator, in_save))
-        inside = bool(unfinished_save(run) or broken_checkpoints(run))
+        inside = unfinished_save(run) or half_removed(run)
         if killed and (inside or not in_save):
             break
     if not killed:
@@ -186,10 +186,10 @@ def unfinished_save(run: Path) -> bool:
         return False
 
 
-def broken_checkpoints(run: Path) -> list[Path]:
-    """Checkpoints without their sums: the save was about to remove them."""
-    folders = (path for path in run.glob("checkpoints/*") if path.name.isdigit())
-    return [path for path in folders if not (path / "SHA256SUMS").exists()]
+def half_removed(run: Path) -> bool:
+    """Whether the save died while it removed an older checkpoint."""
+    folders = [path for path in run.glob("checkpoints/*") if path.is_dir()]
+    return any(path.name.startswith(".old-") or not (path / "SHA256SUMS").exists() for path in folders)
 
 
 def describe(outcome: Outcome) -> str:

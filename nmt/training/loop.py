@@ -95,6 +95,7 @@ class Training:
         self.model = self._make_model(tokenizers)
         trace_all_shapes(self.model)
         self.state = run.restore(self.model, reporter.note)
+        run.prune(self.state, self.settings.keep_last)  # what a kill left of the last save
         metrics = MetricsLog(run.folder / "metrics.jsonl", self.state.step, self.state.validated_step)
         self.logs: list[MetricsLog | TensorBoardLog] = [metrics]
         self.validation = Validation(config, corpus)

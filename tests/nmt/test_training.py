@@ -360,6 +360,16 @@ def test_plateau_lowers_the_learning_rate(toy: Any, tiny_config: Any, recorder: 
     assert rates == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.25}
 
 
+def test_checkpoints_beyond_those_kept_are_removed_at_the_start(toy: Any, tiny_config: Any, recorder: Any) -> None:
+    """A kill may come between the last save and the removal of what it replaces."""
+    run = train(tiny_config(training={"keep_last": 9, "save_every_steps": 2}), recorder)
+    best = load_state(last(run)).best[0].step
+    assert len(run.steps()) > 3
+    newest = run.steps()[-1]
+    train(tiny_config(training={"keep_last": 1, "save_every_steps": 2}), recorder)
+    assert run.steps() == sorted({best, newest})
+
+
 def test_a_damaged_newest_checkpoint_costs_only_its_steps(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum
 ) -> None:
