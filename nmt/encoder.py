@@ -1,26 +1,35 @@
-"""The encoder: source tokens to a memory that the decoder can ask, and the state it starts from.
+"""The encoder: source tokens to values that the decoder can ask, and the states it may start from.
 
-Stacked LSTM or GRU layers, each in one direction or both (Schuster & Paliwal 1997; Sutskever et al. 2014; Bahdanau et
-al. 2015, section 3.2). Knows nothing of the target side.
+Stacked recurrent layers, each in one direction or both (Schuster & Paliwal 1997; Sutskever et al. 2014; Bahdanau et al.
+2015, section 3.2), with residual connections (Wu et al. 2016, section 3.1). Knows nothing of the target side.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
+from nmt.cells import make_recurrent
 from nmt.config import ModelConfig
 from nmt.tokenizer import PAD_ID
 
 
-def make_recurrent(cell: str, units: int, use_cudnn: bool | str, name: str, backwards: bool = False) -> Any:
-    """An LSTM or GRU layer that returns its outputs at every step and its final state."""
-    layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[cell]
-    return layer(
-        units, return_sequences=True, return_state=True, use_cudnn=use_cudnn, go_backwards=backwards, name=name
-    )
+class Encoding(NamedTuple):
+    """What the encoder makes of a source, always in reading order.
+
+    Attributes:
+        values: the top layer's outputs; (batch, source_length, units).
+        mask: True where there is a token; (batch, source_length).
+        states: final states of each layer, the forward direction's before the backward's; lists of (batch, units).
+        embedded: the embeddings that the bottom layer read; (batch, source_length, embedding_size).
+    """
+
+    values: Any
+    mask: Any
+    states: list[list[Any]]
+    embedded: Any
 
 
 class Encoder(keras.layers.Layer):
@@ -34,41 +43,58 @@ class Encoder(keras.layers.Layer):
 
     def __init__(self, config: ModelConfig, embedding: Any, use_cudnn: bool | str = "auto", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.config = config
         self.embedding = embedding
         self.scale = config.embedding_size**0.5
         self.dropout = keras.layers.Dropout(config.dropout)
-        self.forward_layers = [
-            make_recurrent(config.cell, config.encoder_units, use_cudnn, f"forward_{i}")
-            for i in range(config.encoder_layers)
-        ]
+        cell = config.cell, config.encoder_units, config.recurrent_dropout, use_cudnn
+        layers = range(config.encoder_layers)
+        self.forward_layers = [make_recurrent(*cell, f"forward_{i}") for i in layers]
         self.backward_layers = [
-            make_recurrent(config.cell, config.encoder_units, use_cudnn, f"backward_{i}", backwards=True)
-            for i in range(config.encoder_layers if config.bidirectional else 0)
+            make_recurrent(*cell, f"backward_{i}", backwards=True) for i in layers if config.reads_both_ways(i)
         ]
 
     def build(self, source_shape: Any) -> None:
         """Nothing: the first call creates the variables, and Keras need not trace the layer beforehand."""
 
-    def call(self, source_ids: Any, training: bool = False) -> tuple[Any, Any, Any]:
+    def call(self, source_ids: Any, training: bool = False) -> Encoding:
         """Reads the source.
 
         Args:
             source_ids: right-padded token ids with the end of sentence; (batch, source_length).
             training: whether dropout is on.
-
-        Returns:
-            The values (batch, source_length, units), the mask (batch, source_length), True where there is a token, and
-            the top layer's final state, all parts side by side (batch, state_units).
         """
         mask = ops.not_equal(source_ids, PAD_ID)  # (batch, source_length)
-        values = self.dropout(self.embedding(source_ids) * self.scale, training=training)
-        states: list[Any] = []
-        for i, forward in enumerate(self.forward_layers):
-            outputs, *states = forward(values, mask=mask, training=training)
-            if self.backward_layers:
-                # Keras returns a backward layer's outputs in reading order, last token first.
-                reversed_outputs, *backward_states = self.backward_layers[i](values, mask=mask, training=training)
-                outputs = ops.concatenate([outputs, ops.flip(reversed_outputs, axis=1)], axis=-1)
-                states += backward_states
-            values = self.dropout(outputs, training=training)  # (batch, source_length, units)
-        return values, mask, ops.concatenate(states, axis=-1)
+        embedded = self.dropout(self.embedding(source_ids) * self.scale, training=training)
+        values = reverse_words(embedded, mask) if self.config.reverse_source else embedded
+        states = []
+        for i in range(self.config.encoder_layers):
+            outputs, state = self._run(i, values, mask, training)  # (batch, source_length, units)
+            outputs = self.dropout(outputs, training=training)
+            is_residual = self.config.residual and i > 0 and outputs.shape[-1] == values.shape[-1]
+            values = values + outputs if is_residual else outputs
+            states.append(state)
+        values = reverse_words(values, mask) if self.config.reverse_source else values
+        return Encoding(values, mask, states, embedded)
+
+    def _run(self, i: int, values: Any, mask: Any, training: bool) -> tuple[Any, list[Any]]:
+        """One layer's outputs, the directions side by side, and its final states."""
+        outputs, *states = self.forward_layers[i](values, mask=mask, training=training)
+        if not self.config.reads_both_ways(i):
+            return outputs, states
+        # Keras returns a backward layer's outputs last token first.
+        backward_outputs, *backward_states = self.backward_layers[i](values, mask=mask, training=training)
+        return ops.concatenate([outputs, ops.flip(backward_outputs, axis=1)], axis=-1), states + backward_states
+
+
+def reverse_words(values: Any, mask: Any) -> Any:
+    """Turns each row around but for its end of sentence and its padding, which stay where they are.
+
+    Args:
+        values: (batch, source_length, units).
+        mask: True where there is a token; (batch, source_length).
+    """
+    last = ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True) - 1  # of the end of sentence; (batch, 1)
+    positions = ops.arange(ops.shape(mask)[1], dtype="int32")[None, :]  # (1, source_length)
+    origins = ops.where(positions < last, last - 1 - positions, positions)  # (batch, source_length)
+    return ops.take_along_axis(values, origins[:, :, None], axis=1)

@@ -8,24 +8,29 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nmt.config import Config, ModelConfig, TrainingConfig
+from nmt.config import Config, LanguageModelConfig, LanguageModelTraining, ModelConfig, TranslationTraining
 
 FLOAT_BYTES = 4
 SLOTS = {"adam": 2, "adamw": 2}  # of an optimizer, each as large as what is trained
-# How many numbers wait for the backward pass, or are made by it, for each number of the result.
-CELL_COPIES = {"lstm": 16, "gru": 13}  # gates, what is computed of them, states, dropout, the output's gradient
+# How many numbers wait for the backward pass, or are made by it, for each number of the result: gates, what is computed
+# of them, states, dropout, the output's gradient; with layer normalization its three sums too, each three times.
+CELL_COPIES = {"rnn": 6, "gru": 13, "lstm": 16, "layer_norm_lstm": 43}
+READOUT_COPIES = {"none": 0, "tanh": 4, "maxout": 8}  # as a vector; of pairs, of which the larger counts
 VECTOR_COPIES = 4  # as it is, scaled, with dropout, and the gradient
 PAIR_COPIES = 3  # of additive attention: query and key together, tanh, gradient
 SCORE_COPIES = 5  # scores, masked, softmax, and two gradients
 LOGIT_COPIES = 3  # logits, softmax, gradient
 SMOOTHING_COPIES = 4  # gradients of the label's logit and of the mean, and the sums of them
+LEXICAL_COPIES = 2  # the lexical model's logits, and the sum
 OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|\bOOM\b|out of memory|ran out of memory", re.IGNORECASE)
+
+AnyTraining = TranslationTraining | LanguageModelTraining
 
 
 def training_memory(
     config: Config, parameters: int, trainable: int, vocabulary: int, shapes: Sequence[tuple[int, int, int]]
 ) -> int:
-    """Estimates the bytes that a training needs.
+    """Estimates the bytes that the training of a translation model needs.
 
     Counted are the weights, their copy that validates, the gradients, the optimizer's slots, what accumulates gradients
     and averages weights, and the largest batch on its way through the model and back. Measured on a CPU, a process grew
@@ -40,35 +45,74 @@ def training_memory(
         vocabulary: pieces of the target's subword model.
         shapes: (batch size, source length, target length) of every batch.
     """
-    training = config.training
+    batch = max((_batch_bytes(config.model, config.training, vocabulary, shape) for shape in shapes), default=0)
+    return _weight_bytes(config.training, parameters, trainable) + batch
+
+
+def language_model_memory(config: LanguageModelConfig, parameters: int, vocabulary: int, shape: tuple[int, int]) -> int:
+    """Estimates the bytes that the training of a language model needs, as `training_memory` does.
+
+    Args:
+        config: the model's sizes and the training's switches.
+        parameters: numbers in the model, all of which learn.
+        vocabulary: pieces of the subword model.
+        shape: streams and length of a segment.
+    """
+    model, (streams, length) = config.model, shape
+    layers = VECTOR_COPIES * model.embedding_size + CELL_COPIES[model.cell] * model.units * model.layers
+    logits = _logit_copies(config.training) * vocabulary
+    segment = streams * length * (_float_bytes(config.training) * layers + FLOAT_BYTES * logits)
+    return _weight_bytes(config.training, parameters, parameters) + segment
+
+
+def _weight_bytes(training: AnyTraining, parameters: int, trainable: int) -> int:
+    """Weights, the copy that validates, and all that is as large as what learns."""
     slots = SLOTS.get(training.optimizer, 1 if training.momentum else 0)
     copies = 1 + slots + (training.accumulate_batches > 1) + (training.average_decay is not None)  # 1: the gradients
-    batch = max((_batch_bytes(config.model, training, vocabulary, shape) for shape in shapes), default=0)
-    return FLOAT_BYTES * (2 * parameters + copies * trainable) + batch
+    return FLOAT_BYTES * (2 * parameters + copies * trainable)
 
 
-def _batch_bytes(model: ModelConfig, training: TrainingConfig, vocabulary: int, shape: tuple[int, int, int]) -> int:
+def _batch_bytes(
+    model: ModelConfig, training: TranslationTraining, vocabulary: int, shape: tuple[int, int, int]
+) -> int:
     """What a batch leaves on its way through the model and back; attention weights and loss are always float32."""
     rows, source_length, target_length = shape
     cell = CELL_COPIES[model.cell]
-    source = VECTOR_COPIES * model.embedding_size + cell * model.memory_units * model.encoder_layers
-    target = 2 * VECTOR_COPIES * model.embedding_size + cell * model.decoder_units * model.decoder_layers  # and readout
+    encoder_units = sum(model.layer_units(layer) for layer in range(model.encoder_layers))
+    source = VECTOR_COPIES * model.embedding_size + cell * encoder_units
+    target = VECTOR_COPIES * model.embedding_size + cell * model.decoder_units * model.decoder_layers
+    target += READOUT_COPIES[model.readout] * model.embedding_size
+    logits = _logit_copies(training)
     pair = scores = 0  # of a source token seen from a target token
+    if model.peeky:
+        target += VECTOR_COPIES * model.decoder_units  # the summary at every step
     if model.attention != "none":
-        source += VECTOR_COPIES * model.decoder_units  # keys
+        heads = model.attention_heads if model.attention == "multi_head" else 1
+        source += VECTOR_COPIES * model.decoder_units * (2 if heads > 1 else 1)  # keys, and the heads' values
         target += VECTOR_COPIES * model.memory_units  # context
-        scores = SCORE_COPIES
+        scores = SCORE_COPIES * heads
     if model.attention == "additive":
         pair = PAIR_COPIES * model.decoder_units
-    logits = (LOGIT_COPIES + (SMOOTHING_COPIES if training.label_smoothing else 0)) * vocabulary
-    size = FLOAT_BYTES if training.precision == "float32" else FLOAT_BYTES // 2
+    if model.lexical_model:
+        target += VECTOR_COPIES * model.embedding_size
+        logits += LEXICAL_COPIES
     pairs = source_length * target_length
     layers = source_length * source + target_length * target + pairs * pair
-    return rows * (size * layers + FLOAT_BYTES * (pairs * scores + target_length * logits))
+    loss = pairs * scores + target_length * logits * vocabulary
+    return rows * (_float_bytes(training) * layers + FLOAT_BYTES * loss)
 
 
-def out_of_memory_advice(error: BaseException, shape: tuple[int, int, int], batch_tokens: int) -> str | None:
-    """What to change after a training step ran out of memory.
+def _logit_copies(training: AnyTraining) -> int:
+    return LOGIT_COPIES + (SMOOTHING_COPIES if training.label_smoothing else 0)
+
+
+def _float_bytes(training: AnyTraining) -> int:
+    """Of a number inside the layers."""
+    return FLOAT_BYTES if training.precision == "float32" else FLOAT_BYTES // 2
+
+
+def out_of_memory_advice(error: BaseException, shape: tuple[int, ...], batch_tokens: int) -> str | None:
+    """What to change after a training step on sentences ran out of memory.
 
     Args:
         error: what the step raised.
@@ -91,6 +135,25 @@ def out_of_memory_advice(error: BaseException, shape: tuple[int, int, int], batc
     return (
         f"{batch}; lower training.batch_tokens from {batch_tokens} to {batch_tokens // 2} and double "
         f"training.accumulate_batches (1 becomes 2), so that an update sees as much as before"
+    )
+
+
+def segment_out_of_memory_advice(error: BaseException, shape: tuple[int, ...]) -> str | None:
+    """What to change after a training step on running text ran out of memory.
+
+    Args:
+        error: what the step raised.
+        shape: streams and length of its segment.
+
+    Returns:
+        A line that names the segment and the settings to lower; None where the error is another one.
+    """
+    if not is_out_of_memory(error):
+        return None
+    streams, length = shape
+    return (
+        f"out of memory at a segment of {streams} x {length} (streams x tokens); lower training.segment_length from "
+        f"{length} to {max(1, length // 2)}, or training.streams, or choose a smaller model"
     )
 
 

@@ -14,8 +14,31 @@ import numpy as np
 from keras import ops
 
 from nmt.config import ModelConfig
-from nmt.decoder import Decoder, Memory
+from nmt.decoder import Decoder, Memory, Readout
 from nmt.encoder import Encoder
+from nmt.tokenizer import END_ID
+
+
+class TargetEmbedding(keras.layers.ReversibleEmbedding):
+    """Embedding and output projection, one matrix or two.
+
+    Args:
+        readout_units: size of what is projected; where both share weights, the embedding's size.
+        *sizes: vocabulary and units of the embedding.
+        **options: as of Keras' ReversibleEmbedding.
+    """
+
+    def __init__(self, readout_units: int, *sizes: int, **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.readout_units = readout_units
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the weights; Keras' own layer has a projection of the embedding's size alone."""
+        keras.layers.Embedding.build(self, input_shape)
+        if not self.tie_weights:
+            self.reverse_embeddings = self.add_weight(
+                (self.readout_units, self.input_dim), initializer=self.embeddings_initializer, name="reverse_embeddings"
+            )
 
 
 class Seq2Seq(keras.Model):
@@ -41,7 +64,8 @@ class Seq2Seq(keras.Model):
         self.config = config
         with _policy(precision):
             initializer = keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5)
-            self.target_embedding = keras.layers.ReversibleEmbedding(
+            self.target_embedding = TargetEmbedding(
+                config.readout_units,
                 target_vocabulary_size,
                 config.embedding_size,
                 tie_weights=config.tie_embeddings != "none",
@@ -61,8 +85,8 @@ class Seq2Seq(keras.Model):
             )
             self.encoder = Encoder(config, self.source_embedding, use_cudnn, name="encoder")
             self.decoder = Decoder(config, self.target_embedding, use_cudnn, name="decoder")
-        ids = np.zeros((1, 2), np.int32)
-        self({"source_ids": ids + 4, "target_ids": ids + 4})  # creates every variable
+        ids = np.full((1, 2), END_ID, np.int32)
+        self({"source_ids": ids, "target_ids": ids})  # makes the variables
 
     def build(self, shapes: Any) -> None:
         """Nothing: the first call creates the variables, and Keras need not trace the model beforehand."""
@@ -78,12 +102,11 @@ class Seq2Seq(keras.Model):
             Logits (batch, target_length, target_vocabulary_size).
         """
         memory = self.remember(inputs["source_ids"], training=training)
-        readout = self.decoder(inputs["target_ids"], memory=memory, training=training)
-        return self.target_embedding(readout, reverse=True)
+        return self._logits(self.decoder(inputs["target_ids"], memory=memory, training=training))
 
     def remember(self, source_ids: Any, training: bool = False) -> Memory:
         """Encodes the source for the decoder; source_ids are (batch, source_length)."""
-        return self.decoder.remember(*self.encoder(source_ids, training=training))
+        return self.decoder.remember(self.encoder(source_ids, training=training))
 
     def step(self, token_ids: Any, state: Any, memory: Memory) -> tuple[Any, Any, Any]:
         """One step of search (see `Decoder.step`).
@@ -93,8 +116,14 @@ class Seq2Seq(keras.Model):
             (rows, source_length; None without attention), and the new state.
         """
         readout, weights, state = self.decoder.step(token_ids, state, memory)
-        logits = self.target_embedding(readout, reverse=True)  # (rows, target_vocabulary_size)
-        return ops.log_softmax(ops.cast(logits, "float32"), axis=-1), weights, state
+        return ops.log_softmax(ops.cast(self._logits(readout), "float32"), axis=-1), weights, state
+
+    def _logits(self, readout: Readout) -> Any:
+        """(..., target_vocabulary_size)."""
+        logits = self.target_embedding(readout.hidden, reverse=True)
+        if self.decoder.lexical_model is None:
+            return logits
+        return logits + self.decoder.lexical_model.logits(readout.lexical)
 
 
 @contextmanager

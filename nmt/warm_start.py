@@ -87,7 +87,7 @@ def warm_start(model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], origin: 
     Args:
         model: freshly made; receives the values.
         tokenizers: of its source and its target.
-        origin: the run folder to start from; its model may differ in the vocabularies and in `model.dropout` alone.
+        origin: the run folder to start from; its model may differ in the vocabularies and in dropout alone.
 
     Raises:
         TrainingError: there is no such run, it has no checkpoint, or its model is another one.
@@ -139,7 +139,8 @@ def _find(origin: Path) -> RunFolder:
 
 
 def _check_model(origin: Path, old: ModelConfig, new: ModelConfig) -> None:
-    found = [f"model.{line}" for line in differences(old, new) if not line.startswith("dropout:")]
+    free = "dropout:", "recurrent_dropout:"
+    found = [f"model.{line}" for line in differences(old, new) if not line.startswith(free)]
     if found:
         raise TrainingError(
             f"{KEY}: expected the model of {origin}, received another one ({'; '.join(found)}); take its values, or "
@@ -155,6 +156,9 @@ def _copy(trained: Seq2Seq, model: Seq2Seq, source: SharedPieces, target: Shared
     }
     if not model.target_embedding.tie_weights:
         vocabularies[model.target_embedding.reverse_embeddings.path] = (target, 1)
+    if lexical_model := model.decoder.lexical_model:
+        vocabularies[lexical_model.projection.kernel.path] = (target, 1)
+        vocabularies[lexical_model.projection.bias.path] = (target, 0)
     values = {variable.path: ops.convert_to_numpy(variable) for variable in trained.variables}
     for variable in model.variables:
         if variable.path in vocabularies:

@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
-from nmt.config import Config
-from nmt.memory import out_of_memory_advice, training_memory
+from nmt.config import Config, parse_language_model_config
+from nmt.memory import (
+    language_model_memory,
+    out_of_memory_advice,
+    segment_out_of_memory_advice,
+    training_memory,
+)
 
 ConfigFactory = Callable[..., Config]
 MEGA = 1_000_000
@@ -67,10 +72,37 @@ def test_half_precision_halves_the_layers_alone(tiny_config: ConfigFactory) -> N
     assert full == 2 * half > 0
 
 
-@pytest.mark.parametrize("change", [{"cell": "lstm"}, {"attention": "additive"}, {"decoder_layers": 2}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": "lstm"},
+        {"cell": "layer_norm_lstm"},
+        {"attention": "additive"},
+        {"attention": "multi_head"},
+        {"decoder_layers": 2},
+        {"lexical_model": True},
+        {"peeky": True},
+        {"readout": "maxout"},
+    ],
+    ids=str,
+)
 def test_a_larger_model_needs_more(tiny_config: ConfigFactory, change: dict[str, Any]) -> None:
     shapes = [(10, 5, 6)]
     assert estimate(tiny_config(model=change), shapes=shapes) > estimate(tiny_config(), shapes=shapes)
+
+
+@pytest.mark.parametrize("change", [{"cell": "rnn"}, {"readout": "none"}], ids=str)
+def test_a_smaller_model_needs_less(tiny_config: ConfigFactory, change: dict[str, Any]) -> None:
+    plain, smaller = (tiny_config(model={"attention": "none", **some}) for some in ({}, change))
+    assert estimate(smaller, shapes=[(10, 5, 6)]) < estimate(plain, shapes=[(10, 5, 6)])
+
+
+def test_a_language_model() -> None:
+    """1 M parameters, five copies; 3 x 20 positions of 4 x 8 + 13 x 16 numbers in the layers and 3 x 100 logits."""
+    values = {"model": {"cell": "gru", "embedding_size": 8, "layers": 1, "units": 16}, "text": {"synthetic": {}}}
+    config = parse_language_model_config({"name": "lm", **values})
+    expected = 5 * 4 * MEGA + 4 * 3 * 20 * (4 * 8 + 13 * 16 + 3 * 100)
+    assert language_model_memory(config, MEGA, 100, (3, 20)) == expected
 
 
 class ResourceExhaustedError(Exception):
@@ -119,3 +151,12 @@ def test_advice_for_a_single_long_pair() -> None:
 )
 def test_other_errors_get_no_advice(error: BaseException) -> None:
     assert out_of_memory_advice(error, (50, 32, 28), 1600) is None
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_advice_for_a_segment(error: BaseException) -> None:
+    assert segment_out_of_memory_advice(error, (32, 64)) == (
+        "out of memory at a segment of 32 x 64 (streams x tokens); lower training.segment_length from 64 to 32, or "
+        "training.streams, or choose a smaller model"
+    )
+    assert segment_out_of_memory_advice(ValueError("no room"), (32, 64)) is None

@@ -1,0 +1,27 @@
+"""Dot-product attention: score q · k (Luong et al. 2015, section 3.1, `dot`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from nmt.attention.base import Attention
+
+
+class DotAttention(Attention):
+    """Compares query and value themselves, which need the same size."""
+
+    def project(self, values: Any) -> Any:
+        """The values themselves."""
+        return values
+
+    def score(self, queries: Any, keys: Any) -> Any:
+        """Inner products; (batch, queries, source_length)."""
+        return ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
+
+
+def attention(units: int, heads: int) -> DotAttention:
+    """For queries of the values' size."""
+    del units, heads
+    return DotAttention(name="attention")

@@ -1,0 +1,47 @@
+"""Recurrent cells: what happens to the state at one step of a sequence.
+
+Each cell is a file named as `model.cell` names it, and defines `layer(units, **options)`: a Keras recurrent layer with
+that cell. The layer walks a whole sequence; its `.cell` takes one step, for search. Knows nothing of encoder and
+decoder.
+
+    rnn.py                tanh of input and state
+    gru.py                two gates, one state
+    lstm.py               three gates and a cell state beside the output
+    layer_norm_lstm.py    the same, with normalized sums
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+def make_recurrent(
+    cell: str, units: int, recurrent_dropout: float, use_cudnn: bool | str, name: str, backwards: bool = False
+) -> Any:
+    """A recurrent layer that returns its outputs at every step and its final states.
+
+    Args:
+        cell: a file of this folder.
+        units: size of the state.
+        recurrent_dropout: share of the state's units that are dropped on the way to the next step; one mask for all
+            steps of a sequence (Gal & Ghahramani 2016, section 4).
+        use_cudnn: False keeps cuDNN kernels out of the graph, for export.
+        name: of the layer.
+        backwards: whether it reads from the last step to the first; its outputs are in reading order.
+    """
+    return import_module(f"nmt.cells.{cell}").layer(
+        units,
+        use_cudnn=use_cudnn,
+        recurrent_dropout=recurrent_dropout,
+        return_sequences=True,
+        return_state=True,
+        go_backwards=backwards,
+        name=name,
+    )
+
+
+def state_count(layer: Any) -> int:
+    """How many tensors the state of a recurrent layer has: two for an LSTM, one for a GRU."""
+    sizes = layer.cell.state_size
+    return len(sizes) if isinstance(sizes, list | tuple) else 1
