@@ -1,4 +1,4 @@
-"""Pairs to token ids: one Arrow file a part, to be memory-mapped, and the text of the same rows in Parquet.
+"""Text to token ids: one Arrow file a part, to be memory-mapped; of pairs, the text of the same rows in Parquet too.
 
 Token ids go to disk as they come and are mapped back for the one record batch, so memory does not grow with the corpus.
 Knows nothing of the stages before and of models after.
@@ -7,7 +7,7 @@ Knows nothing of the stages before and of models after.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,10 +19,11 @@ import pyarrow.parquet
 from data_prep.readers import ROWS_PER_CHUNK, chunks
 from data_prep.subword import SIDES
 from nmt.errors import DataError
-from nmt.tokenizer import UNKNOWN_ID, Tokenizer
+from nmt.tokenizer import END_ID, UNKNOWN_ID, Tokenizer
 
 TEXT_SCHEMA = pa.schema([("line", pa.int64()), ("source", pa.string()), ("target", pa.string())])
 TOKEN_SCHEMA = pa.schema([(side, pa.list_(pa.int32())) for side in SIDES])
+LINE_SCHEMA = pa.schema([("tokens", pa.list_(pa.int32()))])
 MAX_PART_TOKENS = 2**31 - 1  # Arrow's 32-bit offsets
 
 Row = tuple[int, int, str, str]  # corpus, line, source, target
@@ -63,6 +64,23 @@ class PartCounts:
         return {"pairs": self.pairs} | {f"{name}_{key}": value for name, side in sides for key, value in side.items()}
 
 
+@dataclass
+class LineCounts:
+    """What one part of running text holds; each line has one end of sentence among its tokens, and one newline."""
+
+    lines: int = 0
+    tokens: int = 0
+    unknown: int = 0
+    characters: int = 0
+
+    def add(self, texts: list[str], token_ids: list[list[int]]) -> None:
+        """Counts lines, without their newlines, and their tokens."""
+        self.lines += len(texts)
+        self.tokens += sum(map(len, token_ids))
+        self.unknown += sum(ids.count(UNKNOWN_ID) for ids in token_ids)
+        self.characters += sum(map(len, texts)) + len(texts)
+
+
 def encode_part(
     text: Path, destination: Path, tokenizers: tuple[Tokenizer, Tokenizer], max_tokens: int | None, spool: Path
 ) -> PartCounts:
@@ -84,7 +102,27 @@ def encode_part(
             parquet.write_table(pa.table([list(column) for column in texts], schema=TEXT_SCHEMA))
             for side, side_spool in enumerate(spools):
                 side_spool.write([token_ids[side] for _, token_ids in rows])
-    _write_arrow(destination.with_suffix(".arrow"), [side_spool.as_list_array() for side_spool in spools])
+    columns = [side_spool.as_list_array() for side_spool in spools]
+    _write_arrow(destination.with_suffix(".arrow"), columns, TOKEN_SCHEMA)
+    return counts
+
+
+def encode_lines(lines: Iterable[str], destination: Path, tokenizer: Tokenizer, spool: Path) -> LineCounts:
+    """Writes the token ids of running text, an end of sentence after each line.
+
+    Args:
+        lines: the text, without its newlines.
+        destination: the file's path without ending; `.arrow` is added.
+        tokenizer: makes the ids.
+        spool: a folder for temporary files.
+    """
+    counts = LineCounts()
+    with _Spool(spool / destination.name) as token_spool:
+        for texts in chunks(lines, ROWS_PER_CHUNK):
+            token_ids = [[*ids, END_ID] for ids in tokenizer.encode_all(texts)]
+            token_spool.write(token_ids)
+            counts.add(texts, token_ids)
+    _write_arrow(destination.with_suffix(".arrow"), [token_spool.as_list_array()], LINE_SCHEMA)
     return counts
 
 
@@ -148,6 +186,6 @@ def _mapped(path: Path) -> pa.Buffer:
         return file.read_buffer()
 
 
-def _write_arrow(path: Path, columns: list[pa.Array]) -> None:
-    with pa.ipc.new_file(path, TOKEN_SCHEMA) as writer:
-        writer.write_batch(pa.record_batch(columns, schema=TOKEN_SCHEMA))
+def _write_arrow(path: Path, columns: list[pa.Array], schema: pa.Schema) -> None:
+    with pa.ipc.new_file(path, schema) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=schema))

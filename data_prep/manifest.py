@@ -14,26 +14,32 @@ from typing import Any
 from pydantic import ValidationError
 
 from data_prep.readers import input_files
-from nmt.config import Config, CorpusConfig, SubwordConfig, differences
-from nmt.corpus import CORPUS_FORMAT, read_manifest, sha256_of
+from nmt.config import Brackets, Config, CorpusConfig, LanguageModelConfig, Synthetic, TextConfig, differences
+from nmt.corpus import CORPUS_FORMAT, PARTS, read_manifest, sha256_of
 from nmt.errors import DataError
 
 MANIFEST = "manifest.json"
 LIBRARIES = ("duckdb", "ibis-framework", "pyarrow", "sentencepiece")
-FILE_KEYS = {"root", "train", "mixture", "validation", "test"}  # where the text lies; its checksum says it better
+# Where the text lies; its checksum says it better.
+FILE_KEYS = {"root", "prepared", "train", "mixture", "validation", "test"}
 
 FileEntries = dict[str, dict[str, Any]]
+AnyConfig = Config | LanguageModelConfig
 
 
-def describe_inputs(corpus: CorpusConfig) -> FileEntries:
-    """Checksum and size of each input file; for a generated corpus, of the generator's code.
+def describe_inputs(text: CorpusConfig | TextConfig) -> FileEntries:
+    """Checksum and size of each input file; for generated text, of the generator's code.
 
     Raises:
         DataError: a file is missing or cannot be read.
     """
-    if corpus.synthetic is not None:
-        return {"data_prep/synthetic": _describe_code(Path(__file__).parent / "synthetic")}
-    return {name: _describe_input(path) for name, path in input_files(corpus).items()}
+    if text.synthetic is not None:
+        name = _generator(text.synthetic)
+        return {f"data_prep/{name}": _describe_code(Path(__file__).with_name(name))}
+    if isinstance(text, CorpusConfig):
+        return {name: _describe_input(path, "corpus") for name, path in input_files(text).items()}
+    names = [name for part in PARTS for name in getattr(text, part) or ()]
+    return {name: _describe_input(Path(text.root) / name, "text") for name in names}
 
 
 def describe_outputs(folder: Path) -> FileEntries:
@@ -41,13 +47,13 @@ def describe_outputs(folder: Path) -> FileEntries:
     return {path.name: _describe(path) for path in sorted(folder.iterdir()) if path.is_file() and path.name != MANIFEST}
 
 
-def write_manifest(folder: Path, config: Config, contents: dict[str, Any]) -> dict[str, Any]:
+def write_manifest(folder: Path, config: AnyConfig, contents: dict[str, Any]) -> dict[str, Any]:
     """Completes the manifest with format, settings, files and fingerprint, and writes it."""
     files = describe_outputs(folder)
     manifest = {
         "format": CORPUS_FORMAT,
         "fingerprint": fingerprint(config, files, contents.get("mixture")),
-        "settings": config.model_dump(mode="json", include={"corpus", "subword"}),
+        "settings": config.model_dump(mode="json", include={_section(config), "subword"}),
         **contents,
         "files": files,
         "versions": {library: version(library) for library in LIBRARIES},
@@ -57,21 +63,21 @@ def write_manifest(folder: Path, config: Config, contents: dict[str, Any]) -> di
     return manifest
 
 
-def fingerprint(config: Config, files: FileEntries, mixture: list[dict[str, Any]] | None = None) -> str:
+def fingerprint(config: AnyConfig, files: FileEntries, mixture: list[dict[str, Any]] | None = None) -> str:
     """One checksum over the files and the settings that made them; neither time nor place counts.
 
     Of a mixture, the names of the corpora count, their order and their pairs: weights are given to names.
     """
+    section = _section(config)
     content = {
         "format": CORPUS_FORMAT,
-        "corpus": config.corpus.model_dump(mode="json", exclude=FILE_KEYS),
-        "subword": config.subword.model_dump(mode="json"),
+        **config.model_dump(mode="json", include={section, "subword"}, exclude={section: FILE_KEYS}),
         "files": {name: entry["sha256"] for name, entry in sorted(files.items())},
     } | ({"mixture": mixture} if mixture else {})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def changes(folder: Path, config: Config, inputs: FileEntries) -> list[str]:
+def changes(folder: Path, config: AnyConfig, inputs: FileEntries) -> list[str]:
     """What no longer fits the corpus in `folder`: settings, inputs, damaged files. Nothing: it is up to date."""
     try:
         manifest = read_manifest(folder)
@@ -84,13 +90,15 @@ def changes(folder: Path, config: Config, inputs: FileEntries) -> list[str]:
         return [str(error) if isinstance(error, DataError) else f"{folder / MANIFEST}: written by another version"]
 
 
-def _changed_settings(settings: dict[str, Any], config: Config) -> list[str]:
-    corpus = CorpusConfig.model_validate_json(json.dumps(settings["corpus"] | {"root": config.corpus.root}))
-    subword = SubwordConfig.model_validate_json(json.dumps(settings["subword"]))
+def _changed_settings(settings: dict[str, Any], config: AnyConfig) -> list[str]:
+    section = _section(config)
+    text, subword = getattr(config, section), config.subword
+    old_text = type(text).model_validate_json(json.dumps(settings[section] | {"root": text.root}))
+    old_subword = type(subword).model_validate_json(json.dumps(settings["subword"]))
     return [
-        *(f"corpus.{change}" for change in differences(corpus, config.corpus)),
-        *_changed_order(corpus, config.corpus),
-        *(f"subword.{change}" for change in differences(subword, config.subword)),
+        *(f"{section}.{change}" for change in differences(old_text, text)),
+        *(_changed_order(old_text, text) if isinstance(text, CorpusConfig) else ()),
+        *(f"subword.{change}" for change in differences(old_subword, subword)),
     ]
 
 
@@ -113,17 +121,32 @@ def _damaged(folder: Path, files: FileEntries) -> list[str]:
     return [*(f"{folder / name}: missing" for name in missing), *(f"{folder / name}: damaged" for name in damaged)]
 
 
-def _describe_input(path: Path) -> dict[str, Any]:
+def _section(config: AnyConfig) -> str:
+    """The section that says where the text lies."""
+    return "corpus" if isinstance(config, Config) else "text"
+
+
+def _generator(synthetic: Synthetic | Brackets) -> str:
+    """The module or folder of modules that generates text."""
+    if isinstance(synthetic, Brackets):
+        return "brackets.py"
+    return "synthetic" if synthetic.kind == "english_korean" else "exercises.py"
+
+
+def _describe_input(path: Path, section: str) -> dict[str, Any]:
     try:
         return _describe(path)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; correct its name or corpus.root") from None
+        raise DataError(f"{path}: no such file; correct its name or {section}.root") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}; correct its name or corpus.root") from None
+        raise DataError(f"{path}: cannot be read: {error.strerror}; correct its name or {section}.root") from None
 
 
-def _describe_code(folder: Path) -> dict[str, Any]:
-    modules = [_describe(path) | {"name": path.name} for path in sorted(folder.rglob("*.py"))]
+def _describe_code(place: Path) -> dict[str, Any]:
+    """One checksum over a module, or over all modules in a folder."""
+    if place.is_file():
+        return _describe(place)
+    modules = [_describe(path) | {"name": path.name} for path in sorted(place.rglob("*.py"))]
     checksum = hashlib.sha256(json.dumps(modules, sort_keys=True).encode()).hexdigest()
     return {"sha256": checksum, "bytes": sum(module["bytes"] for module in modules)}
 

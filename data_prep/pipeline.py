@@ -6,8 +6,8 @@ Run again, it does nothing unless a setting, an input or an output has changed, 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ import pyarrow.parquet
 
 from data_prep.encode import PartCounts, encode_part
 from data_prep.engine import DuckDBEngine
-from data_prep.manifest import MANIFEST, FileEntries, changes, describe_inputs, write_manifest
+from data_prep.manifest import MANIFEST, FileEntries, write_manifest
+from data_prep.preparation import Preparation, Report
 from data_prep.readers import input_names, named_files, read_corpus
-from data_prep.replacement import replacing, sweep
 from data_prep.split import split_shares
 from data_prep.stages import Stage, labelled, part_rows, stage_counts, stages_of
 from data_prep.subword import SIDES, measure_all, train_subwords
 from nmt.config import Config, CorpusConfig
-from nmt.corpus import PARTS, read_manifest
+from nmt.corpus import PARTS
 from nmt.errors import DataError
 from nmt.tokenizer import Tokenizer
 
@@ -33,20 +33,8 @@ CORPUS_FILES = {MANIFEST, *(f"{side}.model" for side in SIDES)} | {
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """A prepared corpus, and what this call did for it.
-
-    Attributes:
-        folder: where it lies.
-        fresh: True where this call wrote it, False where it was up to date.
-        changed: why an older corpus was replaced, one reason each; empty where there was none.
-        manifest: the content of `manifest.json`.
-    """
-
-    folder: Path
-    fresh: bool
-    changed: list[str]
-    manifest: dict[str, Any]
+class CorpusPreparation(Preparation):
+    """A prepared corpus of sentence pairs, and what this call did for it."""
 
     @property
     def stages(self) -> list[Stage]:
@@ -58,13 +46,8 @@ class Preparation:
         """Share of the characters that each subword model covers, as `{side: {part: share}}`."""
         return dict(self.manifest["coverage"])
 
-    @property
-    def fingerprint(self) -> str:
-        """One checksum over settings and files."""
-        return str(self.manifest["fingerprint"])
 
-
-def prepare(config: Config, folder: Path | None = None, report: Callable[[str], None] = print) -> Preparation:
+def prepare(config: Config, folder: Path | None = None, report: Report = print) -> CorpusPreparation:
     """Makes the prepared corpus of a configuration, or finds it up to date.
 
     Args:
@@ -76,31 +59,10 @@ def prepare(config: Config, folder: Path | None = None, report: Callable[[str], 
     Raises:
         DataError: the text cannot be used; the message says what to do.
     """
-    place = folder or config.prepared_folder
-    try:
-        return _prepare(config, place, report)
-    except OSError as error:
-        raise DataError(f"{place}: cannot be written ({error}); free disk space or choose another folder") from None
+    return CorpusPreparation.make(config, folder, CORPUS_FILES, partial(_build, config, report), report)
 
 
-def _prepare(config: Config, place: Path, report: Callable[[str], None]) -> Preparation:
-    folder = place.resolve()  # where a link stands, the folder behind it is replaced
-    sweep(folder)
-    _refuse_foreign(folder)
-    inputs = describe_inputs(config.corpus)
-    exists = folder.is_dir() and any(folder.iterdir())
-    changed = changes(folder, config, inputs) if exists else []
-    if exists and not changed:
-        report(f"{place}: up to date")
-        return Preparation(place, False, [], read_manifest(folder))
-    for change in changed:
-        report(f"changed: {change}")
-    with replacing(folder) as building:
-        manifest = _build(config, inputs, building, report)
-    return Preparation(place, True, changed, manifest)
-
-
-def _build(config: Config, inputs: FileEntries, building: Path, report: Callable[[str], None]) -> dict[str, Any]:
+def _build(config: Config, report: Report, building: Path, inputs: FileEntries) -> dict[str, Any]:
     work = building / "work"
     work.mkdir()
     lines = read_corpus(config.corpus, work / "raw.parquet")
@@ -166,16 +128,6 @@ def _mixture(corpus: CorpusConfig, train: PartCounts) -> list[dict[str, Any]]:
     return [{"name": name, "pairs": train.corpora[number]} for number, name in enumerate(corpus.mixture or ())]
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Keeps a mistyped folder from being replaced."""
-    foreign = sorted({path.name for path in folder.iterdir()} - CORPUS_FILES) if folder.exists() else []
-    if foreign:
-        raise DataError(
-            f"{folder}: expected a prepared corpus or no folder, found '{foreign[0]}' in it; choose another folder or "
-            f"move what is there"
-        )
-
-
 def _refuse_empty(stages: list[Stage]) -> None:
     if stages[-1].kept == 0:
         greediest = max(stages, key=lambda stage: stage.dropped)
@@ -190,7 +142,7 @@ def _refuse_empty_split(text: Path, part: str) -> None:
         raise DataError(f"the {part} part has no pairs; raise corpus.split.{part}, or name its files in corpus.{part}")
 
 
-def _warn_of_small_parts(parts: dict[str, PartCounts], corpus: CorpusConfig, report: Callable[[str], None]) -> None:
+def _warn_of_small_parts(parts: dict[str, PartCounts], corpus: CorpusConfig, report: Report) -> None:
     """Says where the split left too little to measure with; whoever names files has chosen so."""
     for part, share in split_shares(corpus).items():
         if share > 0.0 and parts[part].pairs < SMALL_PART:
@@ -200,7 +152,7 @@ def _warn_of_small_parts(parts: dict[str, PartCounts], corpus: CorpusConfig, rep
             )
 
 
-def _warn_of_empty_corpora(mixture: list[dict[str, Any]], report: Callable[[str], None]) -> None:
+def _warn_of_empty_corpora(mixture: list[dict[str, Any]], report: Report) -> None:
     for corpus in mixture:
         if corpus["pairs"] == 0:
             report(

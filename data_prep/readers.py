@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet
 
+from data_prep.exercises import generate_exercise
 from nmt.config import CorpusConfig, Synthetic, TextFiles
 from nmt.corpus import PARTS
 from nmt.errors import DataError
@@ -160,17 +161,23 @@ def _file_pairs(files: TextFiles, root: Path) -> Iterator[Pair]:
 
 
 def _synthetic_parts(synthetic: Synthetic) -> Iterator[tuple[str, Iterable[Pair]]]:
-    from data_prep.synthetic import english_korean  # a corpus of files never loads the grammars
-
-    generators: dict[str, Callable[..., dict[str, list[Any]]]] = {"english_korean": english_korean}
-    generate = generators[synthetic.kind]
     try:
-        corpora = generate(synthetic.seed, synthetic.train, synthetic.validation, synthetic.test)
+        corpora = _generated(synthetic)
     except ValueError as error:
         advice = "lower corpus.synthetic.train, or corpus.synthetic.validation and corpus.synthetic.test"
         raise DataError(f"{str(error).removesuffix('.')}: {advice}") from None
     for part in PARTS:
-        yield part, ((pair.source, pair.target) for pair in corpora[part])
+        yield part, corpora[part]
+
+
+def _generated(synthetic: Synthetic) -> dict[str, list[Pair]]:
+    counts = synthetic.train, synthetic.validation, synthetic.test
+    if synthetic.kind != "english_korean":
+        return generate_exercise(synthetic.kind, synthetic.seed, *counts)
+    from data_prep.synthetic import english_korean  # no other corpus loads the grammars
+
+    corpora = english_korean(synthetic.seed, *counts)
+    return {part: [(pair.source, pair.target) for pair in corpora[part]] for part in PARTS}
 
 
 def _raw_table(origin: str, corpus: int, rows: list[tuple[int, Pair]]) -> pa.Table:

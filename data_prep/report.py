@@ -6,12 +6,21 @@ from typing import Any
 
 from rich.table import Table
 
-from data_prep.pipeline import Preparation
+from data_prep.pipeline import CorpusPreparation
+from data_prep.preparation import Preparation
 from nmt.corpus import PARTS
 
 
 def preparation_table(preparation: Preparation) -> Table:
-    """What each stage kept and dropped, what the parts hold, and what share of the text the subword models cover."""
+    """What was prepared.
+
+    Of pairs: what each stage kept and dropped, what the parts hold, and what share of the text the subword models
+    cover. Of running text: what the parts hold, and what share of the tokens is unknown.
+    """
+    return _corpus_table(preparation) if isinstance(preparation, CorpusPreparation) else _text_table(preparation)
+
+
+def _corpus_table(preparation: CorpusPreparation) -> Table:
     tables = Table.grid()
     tables.add_row(_stage_table(preparation))
     if mixture := preparation.manifest.get("mixture"):
@@ -20,7 +29,18 @@ def preparation_table(preparation: Preparation) -> Table:
     return tables
 
 
-def _stage_table(preparation: Preparation) -> Table:
+def _text_table(preparation: Preparation) -> Table:
+    table = Table("part", title=f"Running text in {preparation.manifest['vocabulary']['text']:,} pieces")
+    for heading in ("lines", "characters", "tokens", "unknown"):
+        table.add_column(heading, justify="right")
+    for part in PARTS:
+        counts = preparation.manifest["parts"][part]
+        numbers = (f"{counts[key]:,}" for key in ("lines", "characters", "tokens"))
+        table.add_row(part, *numbers, f"{counts['unknown'] / counts['tokens']:.2%}")
+    return table
+
+
+def _stage_table(preparation: CorpusPreparation) -> Table:
     table = Table("training part", title="Pairs after each stage")
     table.add_column("kept", justify="right")
     table.add_column("dropped", justify="right")
@@ -39,7 +59,7 @@ def _mixture_table(mixture: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _part_table(preparation: Preparation) -> Table:
+def _part_table(preparation: CorpusPreparation) -> Table:
     table = Table("part", "side", title="Characters covered by the subword models")
     for heading in ("pairs", "tokens", "pieces", "covered"):
         table.add_column(heading, justify="right")

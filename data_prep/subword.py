@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import sentencepiece
 
-from nmt.config import SubwordConfig
+from data_prep.readers import MAX_LINE_BYTES
+from nmt.config import SubwordConfig, SubwordModel, TextSubwordConfig
 from nmt.corpus import PARTS
 from nmt.errors import DataError
 from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer
@@ -60,6 +62,19 @@ def train_subwords(text: Path, subword: SubwordConfig, max_characters: int) -> t
         for side, normalization in zip(SIDES, normalizations, strict=True)
     )
     return source, target
+
+
+def train_text_subwords(lines: Iterable[str], subword: TextSubwordConfig) -> Tokenizer:
+    """Trains the subword model of running text; under `identity` every space counts, for `char` each character alone.
+
+    Raises:
+        DataError: the text allows no vocabulary of the size that is asked for.
+    """
+    spaces = {
+        "remove_extra_whitespaces": subword.normalization != "identity",
+        "add_dummy_prefix": subword.model != "char",
+    }
+    return _train(lines, "text", subword, subword.normalization, MAX_LINE_BYTES, **spaces)
 
 
 def read_sentences(text: Path, *sides: str) -> Iterator[str]:
@@ -118,7 +133,7 @@ def _check_coverage(measured: Coverage, side: str, minimum: float) -> None:
 
 
 def _train(
-    sentences: Iterable[str], side: str, subword: SubwordConfig, normalization: str, max_characters: int
+    sentences: Iterable[str], side: str, subword: SubwordModel, normalization: str, max_characters: int, **spaces: Any
 ) -> Tokenizer:
     model = io.BytesIO()
     try:
@@ -139,6 +154,7 @@ def _train(
             max_sentence_length=max_characters * BYTES_PER_CHARACTER,
             num_threads=THREADS,
             minloglevel=ERRORS_ONLY,
+            **spaces,
         )
     except RuntimeError as error:
         raise _worded(error, side, subword.vocabulary_size) from None

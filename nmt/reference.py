@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nmt.config import Config
+from nmt.config import Config, LanguageModelConfig, Section
 
 INTRODUCTION = """\
 # Configuration
@@ -13,37 +13,68 @@ INTRODUCTION = """\
 One YAML file describes one experiment. This page is written from the schema by `nmt config schema --markdown`; `nmt
 config check CONFIG` names all faults of a file at once; `--set section.key=value` overrides one on the command line.
 """
+LANGUAGE_MODELS = """\
+# Configuration of a language model
+
+A file with the section `text`, where a translation's has `corpus`, is a language model's: `nmt lm train` takes it.
+What means the same as in a translation's is explained above.
+"""
 HEADING = "| key | type | default | range | explanation |\n| --- | --- | --- | --- | --- |\n"
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 Schema = dict[str, Any]
+Rows = dict[str, str]
 
 
 def configuration_reference() -> str:
     """The page, in Markdown: one table a section, every key once."""
-    schema = Config.model_json_schema()
+    translation, language_model = _sections(Config), _sections(LanguageModelConfig)
+    above = {place: _rows(schema) for places, schema in translation for place in places}
+    return "\n".join(
+        [
+            INTRODUCTION,
+            *(_table(places, schema, {}) for places, schema in translation),
+            LANGUAGE_MODELS,
+            *(_table(places, schema, above.get(places[0], {})) for places, schema in language_model),
+        ]
+    )
+
+
+def _sections(config: type[Section]) -> list[tuple[list[str], Schema]]:
+    """Each section and the places where it stands, depth first; the file itself, first, has the place ''."""
+    schema = config.model_json_schema()
     definitions: dict[str, Schema] = schema["$defs"]
-    tables = [_table([], schema)]
-    for name, paths in _sections(schema, definitions).items():
-        tables.append(_table(paths, definitions[name]))
-    return "\n".join([INTRODUCTION, *tables])
+    places = _places(schema, definitions)
+    return [([""], schema), *((places[name], definitions[name]) for name in places)]
 
 
-def _sections(schema: Schema, definitions: dict[str, Schema], path: str = "") -> dict[str, list[str]]:
-    """Each section's class and the places where it stands, depth first."""
+def _places(schema: Schema, definitions: dict[str, Schema], path: str = "") -> dict[str, list[str]]:
+    """Each section's class and the places where it stands."""
     found: dict[str, list[str]] = {}
     for key, item in schema["properties"].items():
         if name := _section_name(item):
             place = f"{path}{key}"
-            for section, places in ({name: [place]} | _sections(definitions[name], definitions, f"{place}.")).items():
+            for section, places in ({name: [place]} | _places(definitions[name], definitions, f"{place}.")).items():
                 found.setdefault(section, []).extend(places)
     return found
 
 
-def _table(places: list[str], schema: Schema) -> str:
-    title = f"## {', '.join(f'`{place}`' for place in places)}\n\n{schema['description']}\n\n" if places else ""
-    rows = [_row(key, item, key in schema.get("required", ())) for key, item in schema["properties"].items()]
-    return f"{title}{HEADING}{''.join(rows)}"
+def _table(places: list[str], schema: Schema, above: Rows) -> str:
+    """A section's table; keys that stand above in the same words are only named, but for sections of their own."""
+    items, rows = schema["properties"], _rows(schema)
+    shared = [key for key in rows if rows[key] == above.get(key) and not _section_name(items[key])]
+    table = HEADING + "".join(row for key, row in rows.items() if key not in shared)
+    if shared:
+        table += f"\nAs above: {', '.join(f'`{key}`' for key in shared)}.\n"
+    if places == [""]:
+        return table
+    title = ", ".join(f"`{place}`" for place in places) + (" of a language model" if above else "")
+    return f"## {title}\n\n{schema['description']}\n\n{table}"
+
+
+def _rows(schema: Schema) -> Rows:
+    required = schema.get("required", ())
+    return {key: _row(key, item, key in required) for key, item in schema["properties"].items()}
 
 
 def _row(key: str, item: Schema, required: bool) -> str:

@@ -32,7 +32,9 @@ class TextFiles(Section):
 class Synthetic(Section):
     """A corpus that is generated instead of read."""
 
-    kind: Literal["english_korean"] = Field("english_korean", description="Which generator of `data_prep.synthetic`.")
+    kind: Literal["english_korean", "addition", "dates", "reversal"] = Field(
+        "english_korean", description="What is generated: sentences of a small grammar, or an exercise."
+    )
     train: PositiveInt = Field(60_000, description="Pairs of the training part.")
     validation: PositiveInt = Field(1_000, description="Pairs of the validation part.")
     test: PositiveInt = Field(1_000, description="Pairs of the test part.")
@@ -49,7 +51,7 @@ class Split(Section):
     def _something_is_left(self) -> Split:
         if self.validation + self.test >= 1.0:
             raise ValueError(
-                f"expected shares that leave pairs for training; received {self.validation} for validation and "
+                f"expected shares that leave something for training; received {self.validation} for validation and "
                 f"{self.test} for test"
             )
         return self
@@ -73,6 +75,11 @@ class CorpusConfig(Section):
     """The text that a model is trained and tested on."""
 
     root: str = Field(".", description="Folder in which the named files lie; relative to where the command runs.")
+    prepared: str | None = Field(
+        None,
+        description="Take this prepared corpus, such as `prepared/multi30k-en-de`, whatever the rest of this section "
+        "and `subword` say.",
+    )
     synthetic: Synthetic | None = Field(None, description="Generate a built-in corpus; then no files are named.")
     train: TextFiles | None = Field(None, description="Training part.")
     mixture: dict[CorpusName, TextFiles] | None = Field(
@@ -98,21 +105,26 @@ class CorpusConfig(Section):
 Normalization = Literal["nmt_nfkc", "nmt_nfkc_cf", "nfkc", "nfkc_cf", "identity"]
 
 
-class SubwordConfig(Section):
-    """The SentencePiece models that turn text into token ids."""
+class SubwordModel(Section):
+    """What every SentencePiece model has."""
 
     model: Literal["unigram", "bpe", "char"] = Field("unigram", description="Kind of subword model.")
     vocabulary_size: Annotated[int, Field(ge=8)] = Field(
         4_000, description="Pieces of each subword model; for `char` an upper limit."
     )
+    character_coverage: Annotated[float, Field(ge=0.98, le=1.0)] = Field(
+        1.0, description="Share of the training text's characters that get a piece of their own."
+    )
+
+
+class SubwordConfig(SubwordModel):
+    """The SentencePiece models that turn text into token ids."""
+
     shared: bool = Field(True, description="One subword model for both sides instead of one a side.")
     source_normalization: Normalization = Field(
         "nmt_nfkc", description="Normalization inside the source's model; names ending in `_cf` also lower-case."
     )
     target_normalization: Normalization = Field("nmt_nfkc", description="Normalization inside the target's model.")
-    character_coverage: Annotated[float, Field(ge=0.98, le=1.0)] = Field(
-        1.0, description="Share of the training text's characters that get a piece of their own."
-    )
     minimum_coverage: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         0.95, description="Stop where a subword model covers a smaller share of the validation part's characters."
     )

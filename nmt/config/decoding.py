@@ -26,6 +26,19 @@ class DecodingConfig(Section):
         4_096, description="A longer line is cut before it is tokenized."
     )
     batch_size: PositiveInt = Field(64, description="Lines translated together.")
+    language_model: str | None = Field(
+        None,
+        description="Run folder of a language model over the target's subwords (text.prepared), which votes in every "
+        "step of search: shallow fusion (Gulcehre et al. 2015, section 4.1).",
+    )
+    language_model_weight: Annotated[float, Field(ge=0.0)] = Field(
+        0.2, description="Weight of its log-probabilities beside the translation model's; 0 searches without it."
+    )
+
+    @property
+    def asks_language_model(self) -> bool:
+        """Whether a language model has a vote."""
+        return self.language_model is not None and self.language_model_weight > 0.0
 
 
 class ExportConfig(Section):

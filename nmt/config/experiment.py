@@ -11,19 +11,21 @@ from nmt.config.corpus import CorpusConfig, SubwordConfig
 from nmt.config.decoding import DecodingConfig, ExportConfig
 from nmt.config.model import ModelConfig
 from nmt.config.section import Section
-from nmt.config.training import TrainingConfig
+from nmt.config.training import TranslationTraining
+
+ExperimentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Config(Section):
     """One experiment, from text files to SavedModel."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
+    name: ExperimentName = Field(
         description="Names the prepared corpus `prepared/NAME` and the run folder `runs/NAME`."
     )
     corpus: CorpusConfig = Field(description=CorpusConfig.__doc__)
     subword: SubwordConfig = Field(default_factory=SubwordConfig, description=SubwordConfig.__doc__)
     model: ModelConfig = Field(default_factory=ModelConfig, description=ModelConfig.__doc__)
-    training: TrainingConfig = Field(default_factory=TrainingConfig, description=TrainingConfig.__doc__)
+    training: TranslationTraining = Field(default_factory=TranslationTraining, description=TranslationTraining.__doc__)
     decoding: DecodingConfig = Field(default_factory=DecodingConfig, description=DecodingConfig.__doc__)
     export: ExportConfig = Field(default_factory=ExportConfig, description=ExportConfig.__doc__)
 
@@ -49,8 +51,8 @@ class Config(Section):
 
     @property
     def prepared_folder(self) -> Path:
-        """Where `nmt prepare` writes, relative to where the command runs."""
-        return Path("prepared") / self.name
+        """Where `nmt prepare` writes, or what `corpus.prepared` names; relative to where the command runs."""
+        return Path("prepared") / self.name if self.corpus.prepared is None else Path(self.corpus.prepared)
 
     @property
     def run_folder(self) -> Path:

@@ -9,23 +9,21 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from nmt.config.experiment import Config
 
-
-def all_faults(values: Mapping[str, Any], error: ValidationError) -> list[str]:
+def all_faults(schema: type[BaseModel], values: Mapping[str, Any], error: ValidationError) -> list[str]:
     """The faults found, and those that show when the faulty keys are left out.
 
     Pydantic compares keys with each other only where each is right by itself.
     """
-    faults = _faults(error)
+    faults = _faults(schema, error)
     rest = json.loads(json.dumps(values, default=str))
     for item in error.errors():
         if item["type"] not in ("missing", "value_error"):
             _remove(rest, item["loc"])
     try:
-        Config.model_validate_json(json.dumps(rest))
+        schema.model_validate_json(json.dumps(rest))
     except ValidationError as later:
-        faults += [fault for fault in _faults(later, missing=False) if fault not in faults]
+        faults += [fault for fault in _faults(schema, later, missing=False) if fault not in faults]
     return faults
 
 
@@ -39,14 +37,14 @@ def _remove(values: dict[str, Any], location: Sequence[str | int]) -> None:
     values.pop(key, None)
 
 
-def _faults(error: ValidationError, missing: bool = True) -> list[str]:
+def _faults(schema: type[BaseModel], error: ValidationError, missing: bool = True) -> list[str]:
     """One line per fault: where, what was expected, what was received, the nearest valid word."""
     faults = []
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"])
         received, kind, context = item.get("input"), item["type"], item.get("ctx", {})
         if kind == "extra_forbidden":
-            valid = list(_section_at(item["loc"][:-1]).model_fields)
+            valid = list(_section_at(schema, item["loc"][:-1]).model_fields)
             message = f"unknown key; expected one of {', '.join(valid)}.{_nearest(str(item['loc'][-1]), valid)}"
         elif kind == "literal_error":
             valid = _literals(context["expected"])
@@ -72,9 +70,9 @@ def _nearest(word: str, valid: Sequence[str]) -> str:
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
 
-def _section_at(location: Sequence[str | int]) -> type[BaseModel]:
+def _section_at(schema: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:
     """The model class in which a key at `location` was looked up."""
-    section: type[BaseModel] = Config
+    section = schema
     named = False  # whether this part of the location is a name that the user chose
     for part in location:
         if named:

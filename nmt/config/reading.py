@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -13,26 +13,104 @@ from ruamel.yaml.error import YAMLError
 
 from nmt.config.experiment import Config
 from nmt.config.faults import all_faults
+from nmt.config.language_model import LanguageModelConfig
+from nmt.config.section import Section
 from nmt.errors import ConfigError
 
 MAX_CONFIG_BYTES = 1_000_000
 
+Checked = TypeVar("Checked", bound=Section)
+
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Reads a YAML file, applies `section.key=value` overrides and checks the result.
+    """Reads a translation's YAML file, applies `section.key=value` overrides and checks the result.
+
+    Where `corpus.prepared` names a prepared corpus, the sections `corpus` and `subword` are those it was made with.
+
+    Raises:
+        ConfigError: the file cannot be read, is a language model's, or has faults; the message names every one.
+    """
+    values = _read(path, overrides)
+    if "text" in values:
+        raise ConfigError(
+            f"{path}: expected a translation's configuration, with the section 'corpus'; received a language model's, "
+            f"with 'text'; nmt lm train, sample and score take it"
+        )
+    return parse_config(_with_prepared(values, str(path)), origin=str(path))
+
+
+def load_language_model_config(path: Path, overrides: Sequence[str] = ()) -> LanguageModelConfig:
+    """Reads a language model's YAML file, applies `section.key=value` overrides and checks the result.
+
+    Raises:
+        ConfigError: the file cannot be read, is a translation's, or has faults; the message names every one.
+    """
+    values = _read(path, overrides)
+    if "text" not in values and "corpus" in values:
+        raise ConfigError(
+            f"{path}: expected a language model's configuration, with the section 'text'; received a translation's, "
+            f"with 'corpus'; nmt train takes it"
+        )
+    return parse_language_model_config(values, origin=str(path))
+
+
+def load_any_config(path: Path, overrides: Sequence[str] = ()) -> Config | LanguageModelConfig:
+    """Reads a YAML file of either kind; one with the section `text` is a language model's.
 
     Raises:
         ConfigError: the file cannot be read, or it has faults; the message names every one.
     """
-    return parse_config(_apply_overrides(_read_yaml(path), overrides), origin=str(path))
+    values, origin = _read(path, overrides), str(path)
+    if "text" in values:
+        return parse_language_model_config(values, origin)
+    return parse_config(_with_prepared(values, origin), origin)
 
 
 def parse_config(values: Mapping[str, Any], origin: str = "configuration") -> Config:
-    """Checks plain values against the schema; `origin` stands before each fault that is found."""
+    """Checks a translation's plain values; `origin` stands before each fault that is found."""
+    return _checked(Config, values, origin)
+
+
+def parse_language_model_config(values: Mapping[str, Any], origin: str = "configuration") -> LanguageModelConfig:
+    """Checks a language model's plain values; `origin` stands before each fault that is found."""
+    return _checked(LanguageModelConfig, values, origin)
+
+
+def _checked(schema: type[Checked], values: Mapping[str, Any], origin: str) -> Checked:
     try:
-        return Config.model_validate_json(json.dumps(values, default=str))
+        return schema.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in all_faults(values, error))) from None
+        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in all_faults(schema, values, error))) from None
+
+
+def _with_prepared(values: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Puts the settings of the corpus that `corpus.prepared` names in the place of the file's."""
+    corpus = values.get("corpus")
+    folder = corpus.get("prepared") if isinstance(corpus, dict) else None
+    if not isinstance(folder, str):
+        return values
+    settings = _prepared_settings(Path(folder) / "manifest.json", f"{origin}: corpus.prepared")
+    return values | {"corpus": settings["corpus"] | {"prepared": folder}, "subword": settings["subword"]}
+
+
+def _prepared_settings(manifest: Path, where: str) -> dict[str, dict[str, Any]]:
+    try:
+        settings = json.loads(manifest.read_text(encoding="utf-8"))["settings"]
+        return {section: dict(settings[section]) for section in ("corpus", "subword")}
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(
+            f"{where}: expected the folder of a prepared corpus, found no {manifest}; run nmt prepare with that "
+            f"corpus' own configuration first, or correct the name"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{where}: expected {manifest} to hold the settings of a translation corpus, but it does not "
+            f"({type(error).__name__}: {error}); run nmt prepare again with that corpus' own configuration"
+        ) from None
+
+
+def _read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    return _apply_overrides(_read_yaml(path), overrides)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

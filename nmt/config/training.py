@@ -1,4 +1,4 @@
-"""The section `training`: how the model is trained."""
+"""The section `training`: how a model is trained. What both kinds share stands in `TrainingConfig`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Weight = Annotated[float, Field(gt=0.0, le=100.0)]
 
 
 class TrainingConfig(Section):
-    """How the model is trained."""
+    """How any model is trained: its steps, and when they are saved and end."""
 
     seed: Seed = Field(
         1, description="Seed of initial weights, batch order, dropout and sampling: same seed, same weights."
@@ -24,33 +24,8 @@ class TrainingConfig(Section):
         None,
         description="Stop after so many minutes, those before an interruption included; what was learned is saved.",
     )
-    start_from: str | None = Field(
-        None,
-        description="Run folder whose best weights the training starts from; of another vocabulary, the embeddings of "
-        "shared pieces are kept.",
-    )
-    freeze: list[Part] = Field([], description="Parts whose weights stay as they are.")
-    batch_tokens: PositiveInt = Field(1_600, description="Tokens of a batch on its longer side, padding included.")
     accumulate_batches: PositiveInt = Field(
-        1, description="Batches whose gradients make one update, weighted by their target tokens."
-    )
-    weights: dict[str, Weight] = Field(
-        {},
-        description="How many times an epoch reads each corpus of `corpus.mixture`; 1 where none is named, 0.5 reads "
-        "another half in each epoch.",
-    )
-    subword_sampling: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
-        None,
-        description="Cut the training text into other subwords in each epoch: the smoothing of unigram sampling (Kudo "
-        "2018; 0.1 to 0.5, lower is wilder), or the share of merges dropped for `bpe` (Provilkov et al. 2020).",
-    )
-    source_word_dropout: Fraction = Field(
-        0.0, description="Share of the source tokens that are replaced by the unknown token."
-    )
-    target_word_dropout: Fraction = Field(
-        0.0,
-        description="Share of the tokens that the decoder reads replaced by the unknown token (Bowman et al. 2016, "
-        "section 3.1); what it shall answer stays.",
+        1, description="Batches whose gradients make one update, weighted by the tokens they predict."
     )
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="How gradients become updates.")
     momentum: Fraction = Field(0.9, description="Momentum of `sgd`.")
@@ -77,15 +52,12 @@ class TrainingConfig(Section):
     )
     average_decay: Fraction | None = Field(
         None,
-        description="Decay of an exponential moving average of the weights, which then validates, translates and is "
-        "exported instead of the last ones; 0.999 or 0.9999.",
+        description="Decay of an exponential moving average of the weights, which then validates and is used instead "
+        "of the last ones; 0.999 or 0.9999.",
     )
     label_smoothing: Fraction = Field(0.1, description="Probability taken from the right token, spread over all.")
     precision: Literal["float32", "mixed_bfloat16"] = Field(
-        "float32", description="Arithmetic of the training steps; weights and translation stay float32."
-    )
-    keep_best: Literal["loss", "bleu", "chrf"] = Field(
-        "bleu", description="Validation figure that chooses the best checkpoint and stops the training."
+        "float32", description="Arithmetic of the training steps; the weights and every other use stay float32."
     )
     minimum_gain: Annotated[float, Field(ge=0.0)] = Field(
         0.0, description="By how much the figure must be better to count as a gain; BLEU and chrF in percent."
@@ -101,8 +73,59 @@ class TrainingConfig(Section):
         False, description="Write the curves for TensorBoard too, to `tensorboard` in the run folder."
     )
 
+
+class TranslationTraining(TrainingConfig):
+    """How the model is trained."""
+
+    start_from: str | None = Field(
+        None,
+        description="Run folder whose best weights the training starts from; of another vocabulary, the embeddings of "
+        "shared pieces are kept.",
+    )
+    freeze: list[Part] = Field([], description="Parts whose weights stay as they are.")
+    batch_tokens: PositiveInt = Field(1_600, description="Tokens of a batch on its longer side, padding included.")
+    weights: dict[str, Weight] = Field(
+        {},
+        description="How many times an epoch reads each corpus of `corpus.mixture`; 1 where none is named, 0.5 reads "
+        "another half in each epoch.",
+    )
+    subword_sampling: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        None,
+        description="Cut the training text into other subwords in each epoch: the smoothing of unigram sampling (Kudo "
+        "2018; 0.1 to 0.5, lower is wilder), or the share of merges dropped for `bpe` (Provilkov et al. 2020).",
+    )
+    source_word_dropout: Fraction = Field(
+        0.0, description="Share of the source tokens that are replaced by the unknown token."
+    )
+    target_word_dropout: Fraction = Field(
+        0.0,
+        description="Share of the tokens that the decoder reads replaced by the unknown token (Bowman et al. 2016, "
+        "section 3.1); what it shall answer stays.",
+    )
+    keep_best: Literal["loss", "bleu", "chrf"] = Field(
+        "bleu", description="Validation figure that chooses the best checkpoint and stops the training."
+    )
+
     @model_validator(mode="after")
-    def _something_learns(self) -> TrainingConfig:
+    def _something_learns(self) -> TranslationTraining:
         if set(self.freeze) == set(get_args(Part)):
             raise ValueError("freeze: expected a part that is left to learn, received all of them")
         return self
+
+
+class LanguageModelTraining(TrainingConfig):
+    """How the language model is trained: by truncated back-propagation through time over running text."""
+
+    streams: PositiveInt = Field(32, description="Places of the text that are read side by side.")
+    segment_length: PositiveInt = Field(
+        64, description="Tokens after which back-propagation through time is cut (Williams & Peng 1990)."
+    )
+    carry_state: bool = Field(
+        True,
+        description="Hand the state from segment to segment; false starts each one from zero, as one that begins with "
+        "a new line always does.",
+    )
+    label_smoothing: Fraction = Field(0.0, description="Probability taken from the right token, spread over all.")
+    keep_best: Literal["loss"] = Field(
+        "loss", description="Validation figure that chooses the best checkpoint and stops the training."
+    )

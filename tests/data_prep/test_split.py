@@ -52,5 +52,5 @@ def test_a_part_with_files_gets_nothing() -> None:
 
 
 def test_shares_must_leave_a_training_part() -> None:
-    with pytest.raises(ValueError, match=r"expected shares that leave pairs for training"):
+    with pytest.raises(ValueError, match=r"expected shares that leave something for training"):
         corpus(0.5, 0.5)

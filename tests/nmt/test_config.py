@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ def test_unknown_word_names_the_nearest(load: Any) -> None:
     with pytest.raises(ConfigError) as error:
         load(MINIMAL + "model: {attention: genral}\n")
     assert faults(error) == [
-        "model.attention: expected one of none, dot, general, additive; received 'genral'. Did you mean 'general'?"
+        "model.attention: expected one of none, additive, dot, general, scaled, multi_head; received 'genral'. Did "
+        "you mean 'general'?"
     ]
 
 
@@ -250,3 +252,69 @@ def test_differences_name_key_old_and_new(load: Any) -> None:
 def test_resolved_configuration_reads_back_as_itself(load: Any) -> None:
     config = load(MINIMAL)
     assert parse_config(config.model_dump(mode="json")) == config
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """A manifest of a corpus with unshared subwords; nothing else of the corpus is there."""
+    corpus = parse_config({"name": "other", "corpus": {"root": "there", "train": {"tsv": "a.tsv"}}})
+    settings = corpus.model_dump(mode="json", include={"corpus", "subword"})
+    settings["subword"] |= {"shared": False, "vocabulary_size": 77}
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "manifest.json").write_text(json.dumps({"settings": settings}), encoding="utf-8")
+    return tmp_path / "other"
+
+
+def test_a_prepared_corpus_brings_its_own_settings(load: Any, prepared: Path) -> None:
+    config = load(MINIMAL + "subword: {model: char}\n", f"corpus.prepared={prepared}")
+    assert config.prepared_folder == prepared
+    assert config.run_folder == Path("runs/small")
+    assert config.corpus.synthetic is None
+    assert (config.corpus.root, config.corpus.train.tsv) == ("there", "a.tsv")
+    assert (config.subword.model, config.subword.shared, config.subword.vocabulary_size) == ("unigram", False, 77)
+
+
+def test_a_prepared_corpus_needs_nothing_beside_it(load: Any, prepared: Path) -> None:
+    assert load("name: small\n", f"corpus.prepared={prepared}").prepared_folder == prepared
+
+
+def test_a_stored_configuration_does_not_ask_for_the_prepared_corpus(load: Any, prepared: Path) -> None:
+    config = load(MINIMAL, f"corpus.prepared={prepared}")
+    (prepared / "manifest.json").unlink()
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+def test_the_settings_of_a_prepared_corpus_fit_the_model(load: Any, prepared: Path) -> None:
+    with pytest.raises(ConfigError, match=r"model\.tie_embeddings: 'all' needs a shared subword model"):
+        load(MINIMAL + "model: {tie_embeddings: all}\n", f"corpus.prepared={prepared}")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        (None, "expected the folder of a prepared corpus, found no "),
+        ("{", "to hold the settings of a translation corpus, but it does not (JSONDecodeError: "),
+        ("[]", "(TypeError: "),
+        ('{"settings": {"text": {}, "subword": {}}}', "(KeyError: 'corpus')"),
+        ('{"settings": {"corpus": 7, "subword": {}}}', "(TypeError: "),
+    ],
+)
+def test_a_corpus_that_is_not_prepared(load: Any, prepared: Path, manifest: str | None, message: str) -> None:
+    (prepared / "manifest.json").unlink()
+    if manifest is not None:
+        (prepared / "manifest.json").write_text(manifest)
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL, f"corpus.prepared={prepared}")
+    (fault,) = faults(error)
+    assert fault.startswith("corpus.prepared: ")
+    assert message in fault and "run nmt prepare" in fault
+
+
+def test_a_prepared_corpus_is_named_by_its_folder(load: Any) -> None:
+    with pytest.raises(ConfigError, match=r"corpus\.prepared: expected a valid string; received 7"):
+        load(MINIMAL, "corpus.prepared=7")
+
+
+def test_a_language_model_is_not_a_translation(load: Any) -> None:
+    with pytest.raises(ConfigError, match=r"yaml: expected a translation's .* received a language model's.*nmt lm"):
+        load("name: small\ntext: {synthetic: {}}\n")
