@@ -22,7 +22,7 @@ from nmt.config import load_config
 from nmt.corpus import PreparedCorpus
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
-from nmt.training.validation import Validation
+from nmt.training.translation_task import TranslationTask
 from nmt.translation import load_translator
 from nmt.warm_start import shared_pieces, warm_start
 
@@ -36,16 +36,16 @@ def main() -> int:
     arguments = parser.parse_args()
 
     config = load_config(arguments.config, arguments.overrides)
-    corpus = PreparedCorpus(config.prepared_folder)
+    task = TranslationTask(config)
     keras.utils.set_random_seed(config.training.seed)
-    source, target = corpus.tokenizers()
+    source, target = task.tokenizers
     model = Seq2Seq(config.model, source.size, target.size)
-    validation = Validation(config, corpus)
+    validation = task.make_validation()
     fresh = validation.run(model, None, lambda: None)
     print(warm_start(model, (source, target), arguments.run))
     started = validation.run(model, None, lambda: None)
     print(f"validation loss before the first step: {fresh.loss:.3f} fresh, {started.loss:.3f} started from the run")
-    wrong = differing_rows(arguments.run, model, corpus)
+    wrong = differing_rows(arguments.run, model, task.corpus)
     print(f"embeddings of shared pieces that differ from the run's: {wrong}")
     return int(wrong > 0 or started.loss >= fresh.loss)
 

@@ -1,4 +1,4 @@
-"""What `nmt train` says before its first step: what it is about to do, in eight lines.
+"""What a training says before its first step: what it is about to do, in eight lines.
 
 Knows a model, a configuration and numbers, and nothing of how the training runs.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any, Protocol, get_args
 
 import keras
 
-from nmt.config import Config, TrainingConfig
+from nmt.config import Config, LanguageModelConfig, LanguageModelTraining, TranslationTraining
 from nmt.config.training import Part
-from nmt.memory import training_memory
+from nmt.memory import language_model_memory, training_memory
 
 PARTS: tuple[str, ...] = get_args(Part)
 FIGURES = {"loss": "the loss", "bleu": "BLEU", "chrf": "chrF"}
+AnyTraining = TranslationTraining | LanguageModelTraining
 
 
 class Plan(Protocol):
@@ -33,8 +35,20 @@ class Plan(Protocol):
         """Share of the target positions that are padding."""
 
 
+class TextPlan(Protocol):
+    """What is asked of a plan of running text (see `nmt.segments.SegmentPlan`)."""
+
+    steps_per_epoch: int
+    tokens: int
+    carry_state: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of every segment: streams and length."""
+
+
 def announcement(model: Any, config: Config, plan: Plan, steps_per_epoch: int, step: int = 0) -> str:
-    """Says what a training is about to do.
+    """Says what the training of a translation model is about to do.
 
     Args:
         model: a `Seq2Seq`.
@@ -57,14 +71,35 @@ def announcement(model: Any, config: Config, plan: Plan, steps_per_epoch: int, s
     lines = {
         "model": f"{parameters:,} parameters: {parts}",
         "batches": _batches(plan),
-        "steps": _steps(training, steps_per_epoch),
-        "updates": f"{_optimizer(training)}; {_schedule(training)}",
-        "stop": _stop(training),
-        "memory": f"about {_readable(memory)}, besides what {keras.backend.backend()} itself takes",
-        "backend": f"{keras.backend.backend()}{_device(model)}, {training.precision}",
+        **_shared_lines(model, training, memory, steps_per_epoch),
     }
-    start = f"resumes at step {step:,}" if step else "starts"
-    return "\n".join([f"{config.run_folder}: {start}", *(f"  {name:9}{text}" for name, text in lines.items())])
+    return _text(config.run_folder, step, lines)
+
+
+def language_model_announcement(
+    model: Any, config: LanguageModelConfig, plan: TextPlan, steps_per_epoch: int, step: int = 0
+) -> str:
+    """Says what the training of a language model is about to do.
+
+    Args:
+        model: a `LanguageModel`.
+        config: the whole configuration.
+        plan: the segments.
+        steps_per_epoch: updates of an epoch, fewer than segments where gradients are accumulated.
+        step: updates that a resumed training has done.
+
+    Returns:
+        Eight lines of plain text.
+    """
+    sizes = language_model_part_sizes(model)
+    parameters = sum(sizes.values())
+    memory = language_model_memory(config, parameters, model.embedding.input_dim, plan.shape)
+    lines = {
+        "model": f"{parameters:,} parameters: {', '.join(f'{name} {size:,}' for name, size in sizes.items())}",
+        "segments": _segments(plan),
+        **_shared_lines(model, config.training, memory, steps_per_epoch),
+    }
+    return _text(config.run_folder, step, lines)
 
 
 def part_sizes(model: Any) -> dict[tuple[str, ...], int]:
@@ -78,17 +113,43 @@ def part_sizes(model: Any) -> dict[tuple[str, ...], int]:
     for name in PARTS:
         part = getattr(model, name)
         own = [weight for weight in part.weights if name.endswith("embedding") or id(weight) not in embeddings]
-        sizes[tuple(other for other in PARTS if getattr(model, other) is part)] = sum(
-            math.prod(weight.shape) for weight in own
-        )
+        sizes[tuple(other for other in PARTS if getattr(model, other) is part)] = _size(own)
     return sizes
 
 
-def _is_frozen(names: tuple[str, ...], config: TrainingConfig) -> bool:
+def language_model_part_sizes(model: Any) -> dict[str, int]:
+    """Parameters of each part of a `LanguageModel`; the state that it carries is none."""
+    parts = {"embedding": [model.embedding], "recurrent layers": model.recurrent_layers}
+    if model.projection is not None:
+        parts["output projection"] = [model.projection]
+    return {name: _size([weight for layer in layers for weight in layer.weights]) for name, layers in parts.items()}
+
+
+def _shared_lines(model: Any, training: AnyTraining, memory: int, steps_per_epoch: int) -> dict[str, str]:
+    """What every training says."""
+    return {
+        "steps": _steps(training, steps_per_epoch),
+        "updates": f"{_optimizer(training)}; {_schedule(training)}",
+        "stop": _stop(training),
+        "memory": f"about {_readable(memory)}, besides what {keras.backend.backend()} itself takes",
+        "backend": f"{keras.backend.backend()}{_device(model)}, {training.precision}",
+    }
+
+
+def _text(run_folder: Path, step: int, lines: dict[str, str]) -> str:
+    start = f"resumes at step {step:,}" if step else "starts"
+    return "\n".join([f"{run_folder}: {start}", *(f"  {name:9}{text}" for name, text in lines.items())])
+
+
+def _size(weights: list[Any]) -> int:
+    return sum(math.prod(weight.shape) for weight in weights)
+
+
+def _is_frozen(names: tuple[str, ...], config: TranslationTraining) -> bool:
     return not set(config.freeze).isdisjoint(names)
 
 
-def _part(names: tuple[str, ...], size: int, config: TrainingConfig) -> str:
+def _part(names: tuple[str, ...], size: int, config: TranslationTraining) -> str:
     label = " and ".join(names).replace("_", " ")
     return f"{label} {size:,}{' (frozen)' if _is_frozen(names, config) else ''}"
 
@@ -102,12 +163,21 @@ def _batches(plan: Plan) -> str:
     )
 
 
-def _steps(config: TrainingConfig, steps_per_epoch: int) -> str:
+def _segments(plan: TextPlan) -> str:
+    streams, length = plan.shape
+    state = "with the state of the one before" if plan.carry_state else "from a state of zeros"
+    return (
+        f"{plan.steps_per_epoch:,} an epoch over {_count(plan.tokens, 'token')}, of {streams} x {length} (streams x "
+        f"tokens), each {state}"
+    )
+
+
+def _steps(config: AnyTraining, steps_per_epoch: int) -> str:
     steps = f"{steps_per_epoch:,} an epoch, {config.epochs * steps_per_epoch:,} in {_count(config.epochs, 'epoch')}"
     return f"{steps}; each of {config.accumulate_batches} batches" if config.accumulate_batches > 1 else steps
 
 
-def _optimizer(config: TrainingConfig) -> str:
+def _optimizer(config: AnyTraining) -> str:
     name = {
         "adam": "Adam",
         "adamw": f"AdamW with weight decay {config.weight_decay:g}",
@@ -116,7 +186,7 @@ def _optimizer(config: TrainingConfig) -> str:
     return f"{name}, gradients clipped at norm {config.clip_norm:g}"
 
 
-def _schedule(config: TrainingConfig) -> str:
+def _schedule(config: AnyTraining) -> str:
     rise = f" after {config.warmup_steps:,} steps" if config.warmup_steps else ""
     then = {
         "constant": "which stays",
@@ -127,7 +197,7 @@ def _schedule(config: TrainingConfig) -> str:
     return f"learning rate {config.learning_rate:g}{rise}, {then}"
 
 
-def _stop(config: TrainingConfig) -> str:
+def _stop(config: AnyTraining) -> str:
     ends = [f"after {_count(config.epochs, 'epoch')}"]
     if config.minutes is not None:
         ends.append(f"{config.minutes:g} minutes")

@@ -43,9 +43,19 @@ class Batch:
     weights: np.ndarray
 
     @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """What the model takes."""
+        return {"source_ids": self.source_ids, "target_ids": self.target_ids}
+
+    @property
     def target_tokens(self) -> int:
         """Labels that count."""
         return int(self.weights.sum())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows, source length and target length."""
+        return *self.source_ids.shape, self.target_ids.shape[1]
 
 
 class BatchPlan:

@@ -46,9 +46,9 @@ class Progress:
     seconds_left: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Round:
-    """A validation after an epoch.
+    """A validation after an epoch; None stands for a figure that this kind of model does not have.
 
     Attributes:
         step: steps done since the beginning.
@@ -57,6 +57,7 @@ class Round:
         perplexity: its exponential.
         bleu: of greedy translations, in percent.
         chrf: likewise.
+        bits_per_character: cross-entropy a character of the text, logarithm to the base 2.
         is_best: whether this is the best checkpoint so far.
         seconds: what validation and saving took.
     """
@@ -65,8 +66,9 @@ class Round:
     epoch: int
     loss: float
     perplexity: float
-    bleu: float
-    chrf: float
+    bleu: float | None = None
+    chrf: float | None = None
+    bits_per_character: float | None = None
     is_best: bool
     seconds: float
 
@@ -149,12 +151,12 @@ class MetricsLog:
         write_file(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
     def write(self, event: str, figures: Progress | Round) -> None:
-        """Appends one line.
+        """Appends one line, without the figures that there are none of.
 
         Raises:
             StorageError: the disk is full or cannot be written.
         """
-        values = {key: _plain(value) for key, value in asdict(figures).items()}
+        values = {key: _plain(value) for key, value in asdict(figures).items() if value is not None}
         line = json.dumps({"event": event, **values}) + "\n"
         try:
             with self._path.open("a", encoding="utf-8") as file:

@@ -2,8 +2,9 @@
 
     runs/NAME/
       config.json                   the resolved configuration, with a checksum of itself
-      run.json                      format version, the corpus' fingerprint, checksums of the subword models
-      source.model target.model     the subword models: the folder is all that translation needs
+      run.json                      format version, kind of model, the corpus' fingerprint, checksums of subword models
+      source.model target.model     the subword models: the folder is all that translation needs; a language model has
+                                    text.model in their place
       checkpoints/00001200/         the newest few and the best (see `nmt.checkpoints`)
       metrics.jsonl report.json
 
@@ -22,13 +23,16 @@ from typing import Any
 import keras
 
 from nmt.checkpoints import Tensors, TrainingState, is_whole, load_state, restore, write_checkpoint
-from nmt.config import Config, parse_config
+from nmt.config import Config, LanguageModelConfig, parse_config, parse_language_model_config
 from nmt.errors import CorruptFileError, DataError
 from nmt.files import ASIDE, OLD, read_json, removing, sealed, unsealed, write_file
 from nmt.tokenizer import Tokenizer
 
-RUN_FORMAT = 2
-SUBWORD_FILES = "source.model", "target.model"
+RUN_FORMAT = 3
+TRANSLATION, LANGUAGE_MODEL = "translation", "language_model"
+SUBWORD_FILES = {TRANSLATION: ("source.model", "target.model"), LANGUAGE_MODEL: ("text.model",)}
+MODELS = {TRANSLATION: "a translation model", LANGUAGE_MODEL: "a language model"}
+COMMANDS = {TRANSLATION: "nmt train, translate, evaluate and export", LANGUAGE_MODEL: "nmt lm train, sample and score"}
 DAMAGED = "damaged-"
 
 
@@ -44,33 +48,73 @@ class RunFolder:
         """Whether a training was started here."""
         return (self.folder / "run.json").exists()
 
-    def create(self, config: Config, fingerprint: str, tokenizers: Sequence[Tokenizer]) -> None:
-        """Writes what does not change during the training; `run.json` comes last and marks the folder as whole."""
-        models = dict(zip(SUBWORD_FILES, (tokenizer.model for tokenizer in tokenizers), strict=True))
+    @property
+    def kind(self) -> str:
+        """What is trained here: `translation` or `language_model`."""
+        return str(self._identity().get("kind", TRANSLATION))  # before there were two, it was not written
+
+    def create(self, config: Config | LanguageModelConfig, fingerprint: str, tokenizers: Sequence[Tokenizer]) -> None:
+        """Writes what does not change during the training; `run.json` comes last and marks the folder as whole.
+
+        Args:
+            config: says by its class what is trained.
+            fingerprint: of the prepared corpus.
+            tokenizers: source and target of a translation model, the one of a language model.
+        """
+        kind = LANGUAGE_MODEL if isinstance(config, LanguageModelConfig) else TRANSLATION
+        models = dict(zip(SUBWORD_FILES[kind], (tokenizer.model for tokenizer in tokenizers), strict=True))
         for name, model in models.items():
             write_file(self.folder / name, model)
         self.write_config(config)
         checksums = {name: hashlib.sha256(model).hexdigest() for name, model in models.items()}
-        identity = {"format": RUN_FORMAT, "corpus_fingerprint": fingerprint, "subword_models": checksums}
+        identity = {
+            "format": RUN_FORMAT,
+            "kind": kind,
+            "corpus_fingerprint": fingerprint,
+            "subword_models": checksums,
+        }
         write_file(self.folder / "run.json", sealed(identity))
 
-    def write_config(self, config: Config) -> None:
+    def write_config(self, config: Config | LanguageModelConfig) -> None:
         """Writes the resolved configuration."""
         write_file(self.folder / "config.json", sealed(config.model_dump(mode="json")))
 
     def config(self) -> Config:
-        """The configuration that the folder was made with."""
-        self._identity()
-        return parse_config(unsealed(self.folder / "config.json"), origin=str(self.folder / "config.json"))
+        """The configuration that a translation model was trained with.
+
+        Raises:
+            DataError: there is no run, or it is that of a language model.
+            CorruptFileError: the file does not match its checksum.
+        """
+        self._expect(TRANSLATION)
+        path = self.folder / "config.json"
+        return parse_config(unsealed(path), origin=str(path))
+
+    def language_model_config(self) -> LanguageModelConfig:
+        """The configuration that a language model was trained with.
+
+        Raises:
+            DataError: there is no run, or it is that of a translation model.
+            CorruptFileError: the file does not match its checksum.
+        """
+        self._expect(LANGUAGE_MODEL)
+        path = self.folder / "config.json"
+        return parse_language_model_config(unsealed(path), origin=str(path))
 
     def corpus_fingerprint(self) -> str:
         """Fingerprint of the prepared corpus that the folder was made with."""
         return str(self._identity()["corpus_fingerprint"])
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
-        """The source's and the target's tokenizer."""
-        source, target = (self._tokenizer(name) for name in SUBWORD_FILES)
+        """The source's and the target's tokenizer of a translation model."""
+        self._expect(TRANSLATION)
+        source, target = (self._tokenizer(name) for name in SUBWORD_FILES[TRANSLATION])
         return source, target
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of a language model."""
+        self._expect(LANGUAGE_MODEL)
+        return self._tokenizer(*SUBWORD_FILES[LANGUAGE_MODEL])
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints that are there, oldest first."""
@@ -96,7 +140,7 @@ class RunFolder:
         """
         steps = self.steps()
         if not steps:
-            raise DataError(f"{self.folder}: expected a checkpoint, found none yet; run nmt train first")
+            raise DataError(f"{self.folder}: expected a checkpoint, found none yet; train it first")
         last = self.checkpoint_at(steps[-1])
         best = load_state(last).best if which == "best" else ()
         if not best:
@@ -182,6 +226,14 @@ class RunFolder:
         aside = self.checkpoints_folder / f"{DAMAGED}{step:08d}"
         shutil.rmtree(aside, ignore_errors=True)
         self.checkpoint_at(step).rename(aside)
+
+    def _expect(self, kind: str) -> None:
+        """Refuses the folder of another kind of model."""
+        if (received := self.kind) != kind:
+            raise DataError(
+                f"{self.folder}: expected the run folder of {MODELS[kind]}, received that of {MODELS[received]}: it is "
+                f"for {COMMANDS[received]}; name another one"
+            )
 
     def _tokenizer(self, name: str) -> Tokenizer:
         path = self.folder / name

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 10.0
 BAR_NEEDS_WIDTH = 100
+ROUND_FIGURES = {
+    "bleu": "BLEU {:.2f}",
+    "chrf": "chrF {:.2f}",
+    "bits_per_character": "{:.3f} bits per character",
+}
 SCORES = {
     "bleu": "BLEU",
     "chrf": "chrF",
@@ -154,8 +159,7 @@ def _step_line(figures: Figures) -> str:
 
 
 def _round_line(result: Round) -> str:
-    best = "  best so far" if result.is_best else ""
-    return (
-        f"epoch {result.epoch:3}  step {result.step:,}  validation loss {result.loss:.3f}  "
-        f"perplexity {result.perplexity:,.2f}  BLEU {result.bleu:.2f}  chrF {result.chrf:.2f}{best}"
-    )
+    scores = [text.format(value) for key, text in ROUND_FIGURES.items() if (value := getattr(result, key)) is not None]
+    validation = f"validation loss {result.loss:.3f}", f"perplexity {result.perplexity:,.2f}"
+    best = ["best so far"] if result.is_best else []
+    return "  ".join([f"epoch {result.epoch:3}", f"step {result.step:,}", *validation, *scores, *best])

@@ -73,6 +73,7 @@ PANELS = (
     Panel("validation", "loss", "validation loss (nats a token)"),
     Panel("validation", "bleu", "validation BLEU (%)"),
     Panel("validation", "chrf", "validation chrF (%)"),
+    Panel("validation", "bits_per_character", "validation bits per character"),
     Panel("steps", "learning_rate", "learning rate"),
     Panel("steps", "tokens_per_second", "speed (target tokens/s)", smoothed=True),
     Panel("steps", "gradient_norm", "gradient norm before clipping", smoothed=True, logarithmic=True),

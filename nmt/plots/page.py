@@ -20,6 +20,7 @@ VALIDATION = {
     "perplexity": ("perplexity", ",.2f"),
     "bleu": ("BLEU", ".2f"),
     "chrf": ("chrF", ".2f"),
+    "bits_per_character": ("bits per character", ".3f"),
 }
 # Whatever a name holds, the browser runs nothing and fetches nothing.
 PAGE = """\

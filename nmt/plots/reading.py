@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt.config import parse_config
+from nmt.config import parse_config, parse_language_model_config
 from nmt.errors import ConfigError, CorruptFileError, DataError
 from nmt.files import unsealed
 
@@ -117,7 +117,9 @@ def _parse(text: bytes) -> Line:
 def _read_settings(path: Path, warn: Callable[[str], None]) -> dict[str, Any]:
     """The configuration, with the defaults of keys that an older one lacks."""
     try:
-        return _flat(parse_config(unsealed(path), origin=str(path)).model_dump(mode="json"))
+        values = unsealed(path)
+        parse = parse_language_model_config if "text" in values else parse_config
+        return _flat(parse(values, origin=str(path)).model_dump(mode="json"))
     except (ConfigError, CorruptFileError) as error:
         reason = str(error).partition("\n")[0]
         warn(f"{reason}; the table of settings leaves this run out")

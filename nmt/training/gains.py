@@ -8,17 +8,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nmt.checkpoints import Best, TrainingState
-from nmt.config import TrainingConfig
-from nmt.training.validation import ValidationFigures
+from nmt.config import LanguageModelTraining, TranslationTraining
+from nmt.training.task import ValidationFigures
 
 
 def after_round(
-    state: TrainingState, figures: ValidationFigures, config: TrainingConfig, counts: bool = True
+    state: TrainingState,
+    figures: ValidationFigures,
+    config: TranslationTraining | LanguageModelTraining,
+    counts: bool = True,
 ) -> TrainingState:
     """The state after a validation: the ranks of checkpoints, and what the round gained.
 
     A validation that only a time limit brought about does not count as a round: it ranks its checkpoint, and the
-    training that goes on later is as if it had not been.  Loss breaks the ties of BLEU and chrF: they are 0 for all
+    training that goes on later is as if it had not been. Loss breaks the ties of BLEU and chrF: they are 0 for all
     where no translation has enough words.
     """
     compared = _compared(figures, config.keep_best)

@@ -1,6 +1,6 @@
 """The loop: epochs of steps, validations between them, saves, and every reason to stop.
 
-Knows no terminal: it reports through a `Reporter`.
+Knows a task and nothing of sentences or text, and no terminal: it reports through a `Reporter`.
 """
 
 from __future__ import annotations
@@ -9,96 +9,73 @@ import math
 import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from nmt.announcement import announcement
-from nmt.batches import Batch, BatchPlan
-from nmt.config import Config
-from nmt.corpus import PreparedCorpus
 from nmt.errors import CorruptFileError, Interrupted, TrainingError
 from nmt.interruption import Interruption
 from nmt.losses import SmoothedCrossEntropy
-from nmt.noise import make_noise
 from nmt.optimizers import make_optimizer
 from nmt.progress import FirstMinute, Meter, MetricsLog, Progress, Reporter, Round, duration
 from nmt.run_folder import RunFolder
 from nmt.run_lock import locked
 from nmt.schedules import make_schedule
-from nmt.seq2seq import Seq2Seq
 from nmt.tensorboard_log import TensorBoardLog
-from nmt.training.agreement import check_corpus, check_run
 from nmt.training.gains import after_round
-from nmt.training.steps import ANOTHER_RUN, steps_of, take_step, trace_all_shapes
-from nmt.training.validation import Validation
-from nmt.warm_start import check_origin, freeze, warm_start
+from nmt.training.steps import steps_of, take_step, trace_all_shapes
+from nmt.training.task import Task, TrainingBatch
 
 LOG_EVERY_STEPS = 50
 
 
-def train(config: Config, reporter: Reporter) -> RunFolder:
+def carry_out(task: Task, reporter: Reporter) -> RunFolder:
     """Trains until there is a reason to stop; run again, it resumes.
 
     Raises:
         TrainingError: the run folder belongs to another corpus or configuration, another process trains there, or the
             training diverged.
-        DataError: there is no prepared corpus.
-        CorruptFileError: a shard, or every checkpoint, does not match its checksum.
+        DataError: the run folder belongs to another kind of model, or there is nothing to validate on.
+        CorruptFileError: every checkpoint is damaged.
         StorageError: the disk is full.
         Interrupted: SIGTERM or Ctrl-C came; everything is saved.
     """
-    corpus = PreparedCorpus(config.prepared_folder)
-    check_corpus(config, corpus)
-    run = RunFolder(config.run_folder)
+    run = RunFolder(task.config.run_folder)
     with locked(run.folder), Interruption() as interruption:
         if not run.exists and run.steps():
             raise CorruptFileError(
                 f"{run.folder}: expected run.json beside the checkpoints, found none; put a copy back, or remove the "
                 f"folder to train anew"
             )
+        task.check(run)
         if run.exists:
-            check_run(run, config, corpus)
-            run.write_config(config)
+            run.write_config(task.config)
         else:
-            if config.training.start_from:
-                check_origin(Path(config.training.start_from), run.folder)
-            run.create(config, corpus.fingerprint, corpus.tokenizers())
+            run.create(task.config, task.corpus_fingerprint, task.tokenizers)
         run.sweep()
-        Training(config, corpus, run, reporter, interruption).run()
+        Training(task, run, reporter, interruption).run()
     return run
 
 
 class Training:
     """One training in progress."""
 
-    def __init__(
-        self, config: Config, corpus: PreparedCorpus, run: RunFolder, reporter: Reporter, interruption: Interruption
-    ) -> None:
-        keras.utils.set_random_seed(config.training.seed)
-        self.config = config
-        self.settings = config.training
+    def __init__(self, task: Task, run: RunFolder, reporter: Reporter, interruption: Interruption) -> None:
+        keras.utils.set_random_seed(task.settings.seed)
+        self.task = task
+        self.settings = task.settings
         self.folder = run
         self.reporter = reporter
         self.interruption = interruption
-        tokenizers = corpus.tokenizers()
-        self.plan = BatchPlan(
-            corpus.tokens("train"),
-            self.settings.batch_tokens,
-            self.settings.seed,
-            mixture=[(rows, self.settings.weights.get(name, 1.0)) for name, rows in corpus.mixture.items()],
-            noise=make_noise(config, tokenizers),
-        )
         self.schedule = make_schedule(self.settings, self.steps_per_epoch)
-        self.model = self._make_model(tokenizers)
-        trace_all_shapes(self.model)
+        self.model = self._make_model()
+        trace_all_shapes(self.model, task.trial_batches)
         self.state = run.restore(self.model, reporter.note)
         run.prune(self.state, self.settings.keep_last)  # what a kill left of the last save
         metrics = MetricsLog(run.folder / "metrics.jsonl", self.state.step, self.state.validated_step)
         self.logs: list[MetricsLog | TensorBoardLog] = [metrics]
-        self.validation = Validation(config, corpus)
+        self.validation = task.make_validation()
         self._started = time.monotonic() - self.state.seconds
         self._saved = time.monotonic()
         self._first_minute = FirstMinute()
@@ -106,7 +83,7 @@ class Training:
     @property
     def steps_per_epoch(self) -> int:
         """Updates of an epoch."""
-        return -(-self.plan.steps_per_epoch // self.settings.accumulate_batches)
+        return -(-self.task.plan.steps_per_epoch // self.settings.accumulate_batches)
 
     @property
     def total_steps(self) -> int:
@@ -115,7 +92,7 @@ class Training:
 
     def run(self) -> None:
         """Trains until there is a reason to stop."""
-        self.reporter.start(announcement(self.model, self.config, self.plan, self.steps_per_epoch, self.state.step))
+        self.reporter.start(self.task.announcement(self.model, self.steps_per_epoch, self.state.step))
         with ExitStack() as stack:
             if self.settings.tensorboard:
                 log = TensorBoardLog(self.folder.folder, self.reporter.note)
@@ -128,13 +105,9 @@ class Training:
         best = self.folder.checkpoint("best")
         self.reporter.end(f"{reason} after {self.state.step:,} steps; best checkpoint {best}")
 
-    def _make_model(self, tokenizers: tuple[Any, Any]) -> Seq2Seq:
+    def _make_model(self) -> Any:
         """The model at its start, compiled: its checkpoint, if there is one, comes after."""
-        source, target = tokenizers
-        model = Seq2Seq(self.config.model, source.size, target.size, precision=self.settings.precision)
-        if self.settings.start_from and not self.folder.steps():
-            self.reporter.note(str(warm_start(model, tokenizers, Path(self.settings.start_from))))
-        freeze(model, self.settings.freeze)
+        model = self.task.make_model(not self.folder.steps(), self.reporter.note)
         optimizer = make_optimizer(self.settings)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer, loss=SmoothedCrossEntropy(self.settings.label_smoothing))
@@ -144,7 +117,7 @@ class Training:
         """Takes the remaining steps of the running epoch, or those that the time allows."""
         meter = Meter()
         first_batch = self.state.epoch_step * self.settings.accumulate_batches
-        batches = self.plan.batches(self.state.epoch, first_batch)
+        batches = self.task.plan.batches(self.state.epoch, first_batch)
         for step in steps_of(batches, self.settings.accumulate_batches):
             self._take_step(step, meter)
             last = self.state.epoch_step == self.steps_per_epoch
@@ -157,10 +130,10 @@ class Training:
                 self._stop_if_interrupted()
                 return
 
-    def _take_step(self, batches: list[Batch], meter: Meter) -> None:
+    def _take_step(self, batches: list[TrainingBatch], meter: Meter) -> None:
         started = time.monotonic()
         rate = self.schedule(self.state.step, self.state.rate_scale)
-        loss = take_step(self.model, batches, rate, self.settings.batch_tokens)
+        loss = take_step(self.model, batches, rate, self.task.memory_advice)
         self.state = replace(self.state, step=self.state.step + 1, epoch_step=self.state.epoch_step + 1)
         skipped = int(self.model.optimizer.skipped_in_a_row)
         if skipped >= self.settings.skip_limit:
@@ -225,6 +198,7 @@ class Training:
             perplexity=math.exp(min(figures.loss, 700.0)),
             bleu=figures.bleu,
             chrf=figures.chrf,
+            bits_per_character=figures.bits_per_character,
             is_best=self.state.best[0].step == self.state.step,
             seconds=time.monotonic() - started,
         )
@@ -251,7 +225,7 @@ class Training:
         """Whether the start was not yet measured, or a kill took the validation that the time limit called for."""
         if self.state.validated_step == self.state.step:
             return False
-        return self._time_is_up() or (self.settings.start_from is not None and not self.state.step)
+        return self._time_is_up() or (self.task.validates_start and not self.state.step)
 
     def _stop_if_interrupted(self) -> None:
         if self.interruption.received:
@@ -268,5 +242,6 @@ class Training:
         )
         return (
             f"step {self.state.step}: expected {what}; {kept}. Lower training.learning_rate or "
-            f"training.clip_norm, raise training.warmup_steps, or take training.precision: float32. {ANOTHER_RUN}"
+            f"training.clip_norm, raise training.warmup_steps, or take training.precision: float32. "
+            f"{self.task.another_run}"
         )

@@ -5,7 +5,7 @@ Knows models and batches, and nothing of epochs or checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -13,33 +13,27 @@ from typing import Any
 import keras
 import numpy as np
 
-from nmt.batches import Batch
 from nmt.errors import TrainingError
-from nmt.memory import out_of_memory_advice
-from nmt.seq2seq import Seq2Seq
-from nmt.tokenizer import END_ID
+from nmt.training.task import TrainingBatch
 
-ANOTHER_RUN = (
-    "A run keeps its settings: remove its folder, or take another name, with this run in training.start_from where it "
-    "has learned something"
-)
+MemoryAdvice = Callable[[BaseException, tuple[int, ...]], str | None]
 
 
-def steps_of(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+def steps_of(batches: Iterable[TrainingBatch], size: int) -> Iterator[list[TrainingBatch]]:
     """The batches of each step; an epoch's last step may have fewer than `size`."""
     iterator = iter(batches)
     while step := list(islice(iterator, size)):
         yield step
 
 
-def take_step(model: Seq2Seq, batches: Sequence[Batch], learning_rate: float, batch_tokens: int) -> float:
+def take_step(model: Any, batches: Sequence[TrainingBatch], learning_rate: float, advice: MemoryAdvice) -> float:
     """One update from the gradient of the mean loss over all target tokens of the batches.
 
     Args:
         model: compiled with an optimizer of `nmt.optimizers` and a loss that is a weighted sum.
         batches: of the step.
         learning_rate: of the step.
-        batch_tokens: the setting, named in the advice of an error.
+        advice: what to change where the memory does not suffice (see `Task.memory_advice`).
 
     Returns:
         The mean loss a target token; where it is not finite, the step was skipped.
@@ -53,44 +47,68 @@ def take_step(model: Seq2Seq, batches: Sequence[Batch], learning_rate: float, ba
     for i, batch in enumerate(batches, start=1):
         if len(batches) > 1 or model.optimizer.accumulates:
             model.optimizer.completes_step.assign(int(i == len(batches)))
-        with memory_for(batch, batch_tokens):
+        with memory_for(batch, advice):
             model.reset_metrics()
             loss += float(model.train_on_batch(*arguments(batch, batch.weights / np.float32(max(1, tokens)))))
     return loss
 
 
+def mean_loss(
+    model: Any, batches: Iterable[TrainingBatch], advice: MemoryAdvice, check: Callable[[], None]
+) -> tuple[float, int]:
+    """The mean loss a target token of a model in its present state, without an update.
+
+    Args:
+        model: compiled with a loss that is a weighted sum.
+        batches: in the order in which the model sees them.
+        advice: as in `take_step`.
+        check: called before each batch; raises to give up.
+
+    Returns:
+        The mean loss, and the number of target tokens.
+    """
+    total, tokens = 0.0, 0
+    for batch in batches:
+        check()
+        with memory_for(batch, advice):
+            model.reset_metrics()
+            total += float(model.test_on_batch(*arguments(batch, batch.weights)))
+        tokens += batch.target_tokens
+    return total / max(1, tokens), tokens
+
+
 @contextmanager
-def memory_for(batch: Batch, batch_tokens: int) -> Iterator[None]:
+def memory_for(batch: TrainingBatch, advice: MemoryAdvice) -> Iterator[None]:
     """Says of an error inside, if it is one of memory, which batch it was and what to lower."""
     try:
         yield
     except Exception as error:
-        shape = (*batch.source_ids.shape, batch.target_ids.shape[1])
-        advice = out_of_memory_advice(error, shape, batch_tokens)
-        if advice is None:
+        text = advice(error, batch.shape)
+        if text is None:
             raise
-        raise TrainingError(f"{advice}. {ANOTHER_RUN}") from error
+        raise TrainingError(text) from error
 
 
-def trace_all_shapes(model: Seq2Seq) -> None:
+def trace_all_shapes(model: Any, batches: Sequence[TrainingBatch]) -> None:
     """Makes the training step's graph for every shape before the first step; the model is left as it was.
 
     TensorFlow makes the first graph for the first batch's shape alone, and its results differ in the last bit from
     those of the general graph, which comes with the second shape. A resumed training would meet its first graph at
     another step than the uninterrupted one.
+
+    Args:
+        model: compiled.
+        batches: two whose sizes all differ, among each other too.
     """
     variables = [*model.variables, *model.optimizer.variables]
     values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-    for size in (1, 2):  # batch, source and target length all differ, among each other too
-        shapes = (size, size + 2), (size, size + 4)
-        source_ids, target_ids = (np.full(shape, END_ID, np.int32) for shape in shapes)
-        weights = np.ones(shapes[1], np.float32)
-        model.train_on_batch(*arguments(Batch(source_ids, target_ids, target_ids, weights), weights))
+    for batch in batches:
+        model.train_on_batch(*arguments(batch, batch.weights))
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     model.reset_metrics()
 
 
-def arguments(batch: Batch, weights: np.ndarray) -> tuple[dict[str, Any], Any, Any]:
-    """What Keras' `train_on_batch` and `test_on_batch` take; weights are (batch, target_length)."""
-    return {"source_ids": batch.source_ids, "target_ids": batch.target_ids}, batch.labels, weights
+def arguments(batch: TrainingBatch, weights: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """What Keras' `train_on_batch` and `test_on_batch` take; weights are (rows, length)."""
+    return batch.inputs, batch.labels, weights

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
-from nmt.announcement import announcement, part_sizes
-from nmt.config import Config
+from nmt.announcement import announcement, language_model_announcement, part_sizes
+from nmt.config import Config, parse_language_model_config
+from nmt.language_model import LanguageModel
 from nmt.memory import training_memory
+from nmt.segments import SegmentPlan
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import Tokenizer
 
@@ -125,3 +128,24 @@ def test_small_memory_in_megabytes(tiny_config: ConfigFactory, tiny_model: Seq2S
         tiny_config(), parameters, parameters, tiny_model.target_embedding.input_dim, FixedPlan().shapes
     )
     assert lines(tiny_config(), tiny_model)["memory"].startswith(f"about {max(1, round(size / 1e6))} MB")
+
+
+def test_a_language_model() -> None:
+    """A vocabulary of 10: 10 x 4 numbers in the embedding, which is the output projection too."""
+    values: dict[str, Any] = {
+        "text": {"synthetic": {}},
+        "model": {"cell": "gru", "embedding_size": 4, "units": 4, "layers": 1, "tie_embeddings": True},
+        "training": {"streams": 2, "carry_state": False, "accumulate_batches": 3, "keep_best": "loss"},
+    }
+    config = parse_language_model_config({"name": "lm", **values})
+    model = LanguageModel(config.model, vocabulary_size=10, streams=2)
+    plan = SegmentPlan(np.full(1_000, 5, np.int32), 2, 64, carry_state=False)
+    text = language_model_announcement(model, config, plan, steps_per_epoch=3, step=6)
+    told = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines()}
+    assert text.splitlines()[0] == "runs/lm: resumes at step 6" and len(told) == 8
+    assert told["model"] == "160 parameters: embedding 40, recurrent layers 120"
+    assert told["segments"] == (
+        "8 an epoch over 1,000 tokens, of 2 x 64 (streams x tokens), each from a state of zeros"
+    )
+    assert told["steps"] == "3 an epoch, 60 in 20 epochs; each of 3 batches"
+    assert told["stop"].endswith("without a gain in the loss")

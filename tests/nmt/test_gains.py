@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from nmt.checkpoints import Best, TrainingState
-from nmt.config import TrainingConfig
+from nmt.config import TranslationTraining
 from nmt.training.gains import after_round
-from nmt.training.validation import ValidationFigures
+from nmt.training.task import ValidationFigures
 
 
 def after(rounds: list[tuple[float, float]], **settings: object) -> TrainingState:
     """The state after rounds of BLEU and loss, at steps 10, 20 and so on."""
-    config, state = TrainingConfig.model_validate(settings), TrainingState()
+    config, state = TranslationTraining.model_validate(settings), TrainingState()
     for i, (bleu, loss) in enumerate(rounds, start=1):
         state = after_round(replace(state, step=10 * i), ValidationFigures(loss, bleu, chrf=100.0 - bleu), config)
     return state
@@ -96,7 +96,7 @@ def test_other_schedules_keep_their_scale(schedule: str) -> None:
 
 
 def test_a_step_that_is_validated_twice_stands_once_with_its_new_figures() -> None:
-    config = TrainingConfig(keep_best_checkpoints=3)
+    config = TranslationTraining(keep_best_checkpoints=3)
     state = after([(20.0, 1.0), (30.0, 1.0)], keep_best_checkpoints=3)
     state = after_round(state, ValidationFigures(1.0, 10.0, 0.0), config)
     assert state.best == (Best(10, [20.0, -1.0]), Best(20, [10.0, -1.0]))

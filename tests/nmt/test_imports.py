@@ -14,13 +14,16 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("config", "files", "run_lock", "interruption"),
     ("tokenizer",),
     ("corpus",),
-    ("batches", "buckets", "attention", "losses", "metrics", "schedules", "search", "progress", "memory"),
+    ("batches", "buckets", "segments", "prepared_text", "losses", "metrics", "schedules", "progress", "memory"),
+    ("search", "cells", "attention", "bridge", "readout", "lexical_model", "precision"),
     ("encoder", "optimizers", "subword_sampling", "noise", "tensorboard_log", "plots"),
     ("decoder",),
-    ("seq2seq",),
-    ("checkpoints", "announcement"),
+    ("seq2seq", "language_model"),
+    ("checkpoints", "announcement", "text_generation", "language_model_scoring"),
     ("run_folder",),
-    ("translation", "evaluation", "warm_start"),
+    ("language_model_run", "warm_start"),
+    ("fusion",),
+    ("translation", "evaluation"),
     ("training", "export", "saved_model", "averaging"),
     ("reference", "terminal", "versions", "verify_export"),
     ("cli",),
@@ -29,7 +32,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 TENSORFLOW_MODULES = {"nmt/export.py", "nmt/saved_model.py", "nmt/verify_export.py"}
 LAZY_TENSORFLOW = ("nmt/cli", "nmt/versions.py")  # the command that prints versions, inside a function
-DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus"}
+DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus", "prepared_text"}
 WORDS_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "misc", "common"}
 
 

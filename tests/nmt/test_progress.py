@@ -39,7 +39,7 @@ def progress(step: int, epoch: int = 1, **changed: Any) -> Progress:
 
 
 def validation(step: int, epoch: int) -> Round:
-    return Round(step, epoch, loss=2.0, perplexity=7.4, bleu=20.0, chrf=40.0, is_best=True, seconds=3.0)
+    return Round(step=step, epoch=epoch, loss=2.0, perplexity=7.4, bleu=20.0, chrf=40.0, is_best=True, seconds=3.0)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -116,6 +116,15 @@ def test_figures_that_are_not_finite_are_null(tmp_path: Path, bad: float) -> Non
     MetricsLog(tmp_path / "metrics.jsonl", 0, 0).write("steps", progress(50, loss=bad, gradient_norm=bad))
     (line,) = lines(tmp_path / "metrics.jsonl")
     assert (line["loss"], line["gradient_norm"], line["clipped_share"]) == (None, None, 0.5)
+
+
+def test_figures_that_there_are_none_of_are_left_out(tmp_path: Path) -> None:
+    """A language model has no BLEU; what is not finite is another thing, and stays as null."""
+    known: dict[str, Any] = {"step": 60, "epoch": 1, "bits_per_character": 1.5, "is_best": True, "seconds": 3.0}
+    result = Round(loss=math.nan, perplexity=math.nan, **known)
+    MetricsLog(tmp_path / "metrics.jsonl", 0, 0).write("validation", result)
+    (line,) = lines(tmp_path / "metrics.jsonl")
+    assert line == {"event": "validation", "loss": None, "perplexity": None, **known}
 
 
 def test_lines_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:

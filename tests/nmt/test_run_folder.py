@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from nmt.checkpoints import Best, TrainingState
+from nmt.config import parse_language_model_config
 from nmt.errors import CorruptFileError, DataError, StorageError, TrainingError
 from nmt.files import sealed
 from nmt.run_folder import RunFolder
@@ -65,7 +66,7 @@ def run(tmp_path: Path, tiny_config: Any, tokenizers: tuple[Tokenizer, Tokenizer
 def test_nothing_to_restore(run: RunFolder) -> None:
     assert run.restore(make_toy()) == TrainingState()
     for look in (lambda: run.checkpoint("last"), run.best_steps):
-        with pytest.raises(DataError, match="expected a checkpoint, found none yet; run nmt train first"):
+        with pytest.raises(DataError, match="expected a checkpoint, found none yet; train it first"):
             look()
 
 
@@ -305,3 +306,25 @@ def test_a_run_folder_carries_all_that_translation_needs(
     assert moved.config() == tiny_config()
     assert moved.corpus_fingerprint() == "f" * 64
     assert [tokenizer.model for tokenizer in moved.tokenizers()] == [tokenizer.model for tokenizer in tokenizers]
+
+
+def test_a_language_model_has_one_subword_model(tmp_path: Path, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
+    config = parse_language_model_config({"name": "lm", "text": {"synthetic": {}}})
+    folder = RunFolder(tmp_path / "lm")
+    folder.create(config, "f" * 64, tokenizers[1:])
+    assert (folder.kind, folder.language_model_config()) == ("language_model", config)
+    assert folder.tokenizer().model == tokenizers[1].model == (folder.folder / "text.model").read_bytes()
+    for look in (folder.config, folder.tokenizers):
+        with pytest.raises(DataError, match=r"lm: expected the run folder of a translation model, received that of"):
+            look()
+
+
+def test_a_folder_of_before_there_were_language_models_is_a_translation_s(run: RunFolder, tiny_config: Any) -> None:
+    identity = json.loads((run.folder / "run.json").read_text())
+    assert identity.pop("kind") == "translation"
+    identity.pop("sha256")
+    (run.folder / "run.json").write_bytes(sealed(identity))
+    assert (run.kind, run.config()) == ("translation", tiny_config())
+    for look in (run.language_model_config, run.tokenizer):
+        with pytest.raises(DataError, match=r"received that of a translation model: it is for nmt train"):
+            look()

@@ -90,10 +90,20 @@ def test_nothing_is_written_where_nothing_happened() -> None:
 
 
 @pytest.mark.parametrize(("is_best", "ending"), [(True, "  best so far"), (False, "")])
-def test_round_is_one_line_with_a_mark_for_the_best(is_best: bool, ending: str) -> None:
+@pytest.mark.parametrize(
+    ("scores", "shown_scores"),
+    [
+        ({"bleu": 25.314, "chrf": 44.206}, "BLEU 25.31  chrF 44.21"),
+        ({"bits_per_character": 1.2346}, "1.235 bits per character"),
+    ],
+)
+def test_round_is_one_line_with_a_mark_for_the_best(
+    scores: dict[str, float], shown_scores: str, is_best: bool, ending: str
+) -> None:
     console = make_console()
-    TerminalReporter(console).round(Round(1_200, 3, 2.5, 12.18, 25.314, 44.206, is_best, 3.0))
-    line = f"epoch   3  step 1,200  validation loss 2.500  perplexity 12.18  BLEU 25.31  chrF 44.21{ending}\n"
+    result = Round(step=1_200, epoch=3, loss=2.5, perplexity=12.18, is_best=is_best, seconds=3.0, **scores)
+    TerminalReporter(console).round(result)
+    line = f"epoch   3  step 1,200  validation loss 2.500  perplexity 12.18  {shown_scores}{ending}\n"
     assert shown(console) == line
 
 

@@ -27,8 +27,8 @@ from nmt.config import Config
 from nmt.errors import CorruptFileError, DataError, Interrupted, TrainingError
 from nmt.run_folder import RunFolder
 from nmt.run_lock import locked
-from nmt.training import loop, steps, train
-from nmt.training.validation import ValidationFigures
+from nmt.training import loop, steps, train, translation_task
+from nmt.training.task import ValidationFigures
 
 ROOT = Path(__file__).resolve().parents[2]
 Checksum = Callable[[Path], str]
@@ -54,7 +54,7 @@ class ScriptedValidation:
 
     script: ClassVar[list[tuple[float, float]]] = []
 
-    def __init__(self, config: Any, corpus: Any) -> None:
+    def __init__(self, *arguments: Any) -> None:
         self.rounds = 0
 
     def run(self, model: Any, average: Any, check: Callable[[], None]) -> ValidationFigures:
@@ -67,10 +67,10 @@ class ScriptedValidation:
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch, corpus_folder: Path) -> type[ScriptedValidation]:
     """A prepared corpus in the current directory, and fakes in place of model and validation."""
-    monkeypatch.setattr(loop, "Seq2Seq", ToyModel)
-    monkeypatch.setattr(loop, "Validation", ScriptedValidation)
-    monkeypatch.setattr(loop, "freeze", lambda model, parts: None)
-    monkeypatch.setattr(loop, "announcement", lambda *arguments: f"step {arguments[-1]}")
+    monkeypatch.setattr(translation_task, "Seq2Seq", ToyModel)
+    monkeypatch.setattr(translation_task, "TranslationValidation", ScriptedValidation)
+    monkeypatch.setattr(translation_task, "freeze", lambda model, parts: None)
+    monkeypatch.setattr(translation_task, "announcement", lambda *arguments: f"step {arguments[-1]}")
     monkeypatch.setattr(ScriptedValidation, "script", [(2.0, 10.0)])
     monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
     return ScriptedValidation
@@ -292,7 +292,7 @@ def test_a_signal_within_a_validation_stops_it(
             return super().run(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "Validation", Signalled)
+        patch.setattr(translation_task, "TranslationValidation", Signalled)
         with pytest.raises(Interrupted):
             train(tiny_config(), recorder)
     assert recorder.rounds == []
