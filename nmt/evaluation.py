@@ -22,6 +22,7 @@ from nmt.tokenizer import Tokenizer
 from nmt.translation import load_translator
 
 REPORT_FILE = "report.json"
+FUSION_KEYS = {"language_model", "language_model_weight"}
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,15 @@ class Report:
         """How the scores were made, in a line."""
         return (
             f"{self.checkpoint} checkpoint, step {self.step:,}; beam {self.decoding.beam_size}, "
-            f"length penalty {self.decoding.length_penalty:g}; {len(self.hypotheses) / self.seconds:,.1f} lines/s"
+            f"length penalty {self.decoding.length_penalty:g}{self._fusion}; "
+            f"{len(self.hypotheses) / self.seconds:,.1f} lines/s"
         )
+
+    @property
+    def _fusion(self) -> str:
+        if not self.decoding.asks_language_model:
+            return ""
+        return f", language model {self.decoding.language_model} of weight {self.decoding.language_model_weight:g}"
 
     def as_dict(self) -> dict[str, Any]:
         """The content of `report.json`: scores, then what was scored and how."""
@@ -98,6 +106,7 @@ class Report:
             "step": self.step,
             "beam_size": self.decoding.beam_size,
             "length_penalty": self.decoding.length_penalty,
+            **(self.decoding.model_dump(include=FUSION_KEYS) if self.decoding.asks_language_model else {}),
             "seconds": round(self.seconds, 3),
             "lines_per_second": round(len(self.hypotheses) / self.seconds, 2),
             "corpus_fingerprint": self.corpus_fingerprint,

@@ -19,8 +19,11 @@ from keras import ops
 from nmt.batches import pad
 from nmt.checkpoints import load_weights
 from nmt.config import Config, DecodingConfig
+from nmt.decoder import Memory
+from nmt.fusion import fuse, fusion_partner
+from nmt.language_model import LanguageModel
 from nmt.run_folder import RunFolder
-from nmt.search import Hypotheses, search
+from nmt.search import Hypotheses, Step, search
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, PAD_ID, Tokenizer, clean_line
 
@@ -35,12 +38,14 @@ class Searcher(keras.Model):
     Args:
         model: the translation model; float32.
         config: how to search.
+        language_model: has a vote of `config.language_model_weight`; over the same target vocabulary.
     """
 
-    def __init__(self, model: Seq2Seq, config: DecodingConfig) -> None:
+    def __init__(self, model: Seq2Seq, config: DecodingConfig, language_model: LanguageModel | None = None) -> None:
         super().__init__(name="searcher")
         self.model = model
         self.decoding = config
+        self.language_model = language_model
 
     def call(self, source_ids: Any) -> Hypotheses:
         """Translates rows of right-padded ids that end with the end of sentence; (batch, source_length)."""
@@ -48,13 +53,23 @@ class Searcher(keras.Model):
         lengths = ops.sum(ops.cast(ops.not_equal(source_ids, PAD_ID), "int32"), axis=1)  # (batch,)
         limits = ops.cast(ops.cast(lengths, "float32") * self.decoding.max_length_ratio, "int32") + EXTRA_TOKENS
         return search(
-            lambda token_ids, state: self.model.step(token_ids, state, memory),
-            memory.state,
+            *self._step_and_state(memory, ops.shape(source_ids)[0]),
             ops.minimum(limits, self.decoding.max_length),
             self.decoding.max_length,
             self.decoding.beam_size,
             self.decoding.length_penalty,
         )
+
+    def _step_and_state(self, memory: Memory, rows: Any) -> tuple[Step, Any]:
+        """What search asks for: one model's step and first state, or both models'."""
+
+        def step(token_ids: Any, state: Any) -> tuple[Any, Any, Any]:
+            return self.model.step(token_ids, state, memory)
+
+        if self.language_model is None:
+            return step, memory.state
+        fused = fuse(step, self.language_model.step, self.decoding.language_model_weight)
+        return fused, (memory.state, self.language_model.first_state(rows))
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,8 @@ class Translation:
 
     Attributes:
         text: the translation; empty for a line without tokens.
-        log_prob: natural logarithm of its probability; 0 for a line without tokens.
+        log_prob: natural logarithm of its probability, plus the weighted one of a language model where it is asked; 0
+            for a line without tokens.
         cut: whether the line was too long and only its beginning was translated.
     """
 
@@ -109,7 +125,11 @@ class Translator(LineTranslator):
         model: the translation model, float32.
         source_tokenizer: of the model's source side.
         target_tokenizer: of its target side.
-        config: how to search.
+        config: how to search; the language model that it names is loaded.
+
+    Raises:
+        DataError: that language model is missing or does not fit (see `nmt.fusion`).
+        CorruptFileError: it does not match its checksums.
     """
 
     def __init__(
@@ -119,7 +139,7 @@ class Translator(LineTranslator):
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.config = config
-        self.searcher = Searcher(model, config)
+        self.searcher = Searcher(model, config, fusion_partner(config, target_tokenizer))
 
     def search(self, sources: Sequence[Sequence[int]]) -> tuple[list[list[int]], np.ndarray]:
         """Translates one batch of token ids without start and end.
@@ -152,8 +172,12 @@ class Translator(LineTranslator):
 
 
 def make_model(config: Config, source: Tokenizer, target: Tokenizer, use_cudnn: bool | str = "auto") -> Seq2Seq:
-    """A float32 model for translation, with random weights."""
-    return Seq2Seq(config.model, source.size, target.size, use_cudnn=use_cudnn)
+    """A float32 model for translation, with random weights.
+
+    It has no recurrent dropout, because Keras' layers draw the mask even where they do not apply it.
+    """
+    sizes = config.model.model_copy(update={"recurrent_dropout": 0.0})
+    return Seq2Seq(sizes, source.size, target.size, use_cudnn=use_cudnn)
 
 
 def load_translator(
@@ -168,7 +192,7 @@ def load_translator(
         use_cudnn: see `Seq2Seq`.
 
     Raises:
-        DataError: the folder is no run folder or has no checkpoint yet.
+        DataError: the folder is no run folder or has no checkpoint yet, or its language model does not fit.
         CorruptFileError: the checkpoint does not match its checksums.
     """
     run = RunFolder(folder)

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from nmt.cli import config_commands
+from nmt.cli import config_commands, lm_commands
 from nmt.cli.average_command import average
 from nmt.cli.commands import evaluate, export, prepare, train
 from nmt.cli.plot_command import plot
@@ -98,6 +98,7 @@ app.command()(evaluate)
 app.command()(average)
 app.command()(plot)
 app.command()(export)
+app.add_typer(lm_commands.app, name="lm")
 app.add_typer(config_commands.app, name="config")
 
 

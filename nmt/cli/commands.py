@@ -13,16 +13,19 @@ from nmt.cli.settings import (
     BeamSize,
     Checkpoint,
     ConfigPath,
+    LanguageModelRun,
+    LanguageModelWeight,
     LengthPenalty,
     Overrides,
     RunPath,
     Which,
     decoding_of,
     quiet_start,
+    training_reporter,
 )
-from nmt.errors import NmtError
 
 if TYPE_CHECKING:
+    from data_prep.preparation import Preparation
     from nmt.evaluation import TextPairs
 
 
@@ -35,17 +38,24 @@ class Split(StrEnum):
 
 
 def prepare(config: ConfigPath, overrides: Overrides = None) -> None:
-    """Make the prepared corpus of a configuration from its text files."""
-    from nmt.config import load_config
+    """Make the prepared corpus of a configuration, a translation's or a language model's, from its text files."""
+    from nmt.config import Config, load_any_config
 
-    settings = load_config(config, overrides or ())
+    settings = load_any_config(config, overrides or ())
 
     from rich.console import Console
 
     from data_prep.pipeline import prepare as prepare_corpus
     from data_prep.report import preparation_table
+    from data_prep.running_text import prepare_text
 
-    preparation = prepare_corpus(settings, report=lambda text: typer.echo(text, err=True))
+    def report(text: str) -> None:
+        typer.echo(text, err=True)
+
+    if isinstance(settings, Config):
+        preparation: Preparation = prepare_corpus(settings, report=report)
+    else:
+        preparation = prepare_text(settings, report=report)
     if preparation.fresh:
         Console(highlight=False).print(preparation_table(preparation))
     typer.echo(str(preparation.folder))
@@ -58,13 +68,8 @@ def train(config: ConfigPath, overrides: Overrides = None) -> None:
     settings = load_config(config, overrides or ())
     with quiet_start():
         from nmt.training import train as train_model
-    from nmt.terminal import TerminalReporter
-
-    try:
-        with TerminalReporter() as reporter:
-            run = train_model(settings, reporter)
-    except KeyboardInterrupt:  # a second signal, or one outside of the steps
-        raise NmtError("interrupted; run the same command again to go on from the last checkpoint") from None
+    with training_reporter() as reporter:
+        run = train_model(settings, reporter)
     typer.echo(str(run.folder))
 
 
@@ -79,6 +84,8 @@ def evaluate(
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
+    language_model: LanguageModelRun = None,
+    language_model_weight: LanguageModelWeight = None,
 ) -> None:
     """Score a model: BLEU, chrF, TER, exact match and character error rate; writes RUN/report.json."""
     if split is not None and (source or reference):
@@ -94,7 +101,14 @@ def evaluate(
     from nmt.terminal import LineProgress, report_table
 
     folder = RunFolder(run)
-    decoding = decoding_of(folder.config(), beam_size=beam_size, length_penalty=length_penalty, batch_size=batch_size)
+    decoding = decoding_of(
+        folder.config(),
+        beam_size=beam_size,
+        length_penalty=length_penalty,
+        batch_size=batch_size,
+        language_model=language_model,
+        language_model_weight=language_model_weight,
+    )
     text = _read_files(source, reference) if source and reference else read_split(folder, (split or Split.test).value)
     with LineProgress(total=len(text.sources)) as progress:
         report = evaluate_run(run, text, (checkpoint or Which.best).value, decoding, progress.advance)

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt.errors import NmtError
+
 if TYPE_CHECKING:
     from nmt.config import Config, DecodingConfig
+    from nmt.terminal import TerminalReporter
 
 DEBUG: ContextVar[bool] = ContextVar("debug", default=False)
 
@@ -41,15 +44,31 @@ Checkpoint = Annotated[Which | None, typer.Option(help="Checkpoint of the run fo
 BeamSize = Annotated[int | None, typer.Option(min=1, help="Hypotheses kept alive; 1 is greedy search.")]
 LengthPenalty = Annotated[float | None, typer.Option(min=0.0, help="Exponent of the length penalty.")]
 BatchSize = Annotated[int | None, typer.Option(min=1, help="Lines translated together.")]
+LanguageModelRun = Annotated[
+    str | None, typer.Option("--language-model", metavar="RUN", help="Let the language model of this run folder vote.")
+]
+LanguageModelWeight = Annotated[float | None, typer.Option(min=0.0, help="Weight of its vote; 0 searches without it.")]
 
 
-def decoding_of(config: Config, **changes: float | None) -> DecodingConfig:
+def decoding_of(config: Config, **changes: float | str | None) -> DecodingConfig:
     """A run's way to search, with what the command line changes; None changes nothing."""
     from nmt.config import parse_config
 
     values = config.model_dump(mode="json")
     values["decoding"] |= {key: value for key, value in changes.items() if value is not None}
     return parse_config(values, origin="command line").decoding
+
+
+@contextmanager
+def training_reporter() -> Iterator[TerminalReporter]:
+    """Shows a training on the terminal; Ctrl-C outside of its steps, or a second signal, becomes one line."""
+    from nmt.terminal import TerminalReporter
+
+    try:
+        with TerminalReporter() as reporter:
+            yield reporter
+    except KeyboardInterrupt:
+        raise NmtError("interrupted; run the same command again to go on from the last checkpoint") from None
 
 
 @contextmanager

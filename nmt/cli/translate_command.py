@@ -1,52 +1,61 @@
-r"""`nmt translate`: lines in, as many lines out, whatever the lines hold.
-
-Lines end at `\n` alone, in and out. A file is written aside and renamed once it is whole.
-"""
+"""`nmt translate`: lines in, as many lines out, whatever the lines hold."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from nmt.cli.settings import BatchSize, BeamSize, Checkpoint, LengthPenalty, Which, decoding_of, quiet_start
+from nmt.cli.lines import Input, Output, count_lines, read_lines, reading, writing
+from nmt.cli.settings import (
+    BatchSize,
+    BeamSize,
+    Checkpoint,
+    LanguageModelRun,
+    LanguageModelWeight,
+    LengthPenalty,
+    Which,
+    decoding_of,
+    quiet_start,
+)
 from nmt.errors import DataError
 
 if TYPE_CHECKING:
     from nmt.translation import LineTranslator, Translation
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-MAX_LINE_BYTES = 2**20  # of a longer line nothing more is kept in memory; decoding.max_source_bytes cuts far earlier
-
 
 def translate(
     model: Annotated[Path, typer.Argument(metavar="RUN_OR_SAVED_MODEL", help="Run folder or SavedModel folder.")],
-    input: Annotated[Path | None, typer.Option(help="Text file, one sentence a line; else standard input.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Written when complete; else standard output.")] = None,
+    input: Input = None,
+    output: Output = None,
     checkpoint: Checkpoint = None,
     beam_size: BeamSize = None,
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
+    language_model: LanguageModelRun = None,
+    language_model_weight: LanguageModelWeight = None,
 ) -> None:
     """Translate text, line by line: as many lines come out as go in."""
     from nmt.terminal import LineProgress
 
-    options = {"beam_size": beam_size, "length_penalty": length_penalty, "batch_size": batch_size}
-    with _reading(input) as source, _writing(output) as sink:
+    options = {
+        "beam_size": beam_size,
+        "length_penalty": length_penalty,
+        "batch_size": batch_size,
+        "language_model": language_model,
+        "language_model_weight": language_model_weight,
+    }
+    with reading(input) as source, writing(output) as sink:
         translator = load(model, checkpoint, options)
-        total = _count_lines(input) if input else None
-        with LineProgress(total, live=output is not None or not sys.stdout.isatty()) as progress:
+        with LineProgress(count_lines(input), live=output is not None or not sys.stdout.isatty()) as progress:
             typed = input is None and sys.stdin.isatty()
             translate_lines(translator, source, sink, progress.advance, progress.warn, at_once=typed)
 
 
-def load(model: Path, checkpoint: Which | None, options: dict[str, float | None]) -> LineTranslator:
+def load(model: Path, checkpoint: Which | None, options: dict[str, float | str | None]) -> LineTranslator:
     """The translator in a folder, with what the command line changes of its search.
 
     Raises:
@@ -111,66 +120,8 @@ def translate_lines(
     sink.flush()
 
 
-def read_lines(source: BinaryIO) -> Iterator[bytes]:
-    r"""Lines without `\n` or `\r\n` and without a byte order mark at the start."""
-    first = True
-    while line := source.readline(MAX_LINE_BYTES):
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = source.readline(MAX_LINE_BYTES)
-        yield (line.removeprefix(BYTE_ORDER_MARK) if first else line).removesuffix(b"\n").removesuffix(b"\r")
-        first = False
-
-
-def _load_run(folder: Path, checkpoint: Which, options: dict[str, float | None]) -> LineTranslator:
+def _load_run(folder: Path, checkpoint: Which, options: dict[str, float | str | None]) -> LineTranslator:
     with quiet_start():
         from nmt.run_folder import RunFolder
         from nmt.translation import load_translator
     return load_translator(folder, checkpoint.value, decoding_of(RunFolder(folder).config(), **options))
-
-
-def _reading(input: Path | None) -> AbstractContextManager[BinaryIO]:
-    """Standard input, or a file."""
-    if input is None:
-        return nullcontext(sys.stdin.buffer)
-    try:
-        return input.open("rb")
-    except OSError as error:
-        raise DataError(
-            f"{input}: {error.strerror}; name a text file with --input, or leave it out for standard input"
-        ) from None
-
-
-@contextmanager
-def _writing(output: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that appears when the block ends without an error."""
-    if output is None:
-        yield sys.stdout.buffer
-        return
-    place = output.resolve()  # where a link stands, the file behind it is replaced
-    if place.exists() and not place.is_file():  # a device or a pipe cannot be renamed over; a folder says so itself
-        with place.open("wb") as file:
-            yield file
-        return
-    if not place.parent.is_dir():
-        raise DataError(f"{output}: expected its folder to exist; create {place.parent.name} first")
-    aside = place.with_name(f".{place.name}.tmp-{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if place.exists():
-            shutil.copymode(place, aside)
-        aside.replace(place)
-    finally:
-        with suppress(FileNotFoundError):
-            aside.unlink()
-
-
-def _count_lines(path: Path) -> int | None:
-    """Lines of a file, for the progress; None where reading it twice is not possible."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(MAX_LINE_BYTES), b""))

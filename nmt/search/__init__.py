@@ -1,4 +1,4 @@
-"""Search for the best target sentence.
+"""Search for the best target sentence, and sampling.
 
 Every search takes `step(token_ids, state) -> (log_probs, attention, state)` and knows no model: `token_ids` are the
 last tokens (rows,), `state` is any nest of tensors with a first axis of rows, `log_probs` are (rows, vocabulary). All
@@ -12,8 +12,9 @@ from typing import Any
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.hypotheses import Hypotheses, Step
+from nmt.search.sampling import sample
 
-__all__ = ["Hypotheses", "beam_search", "greedy_search", "search"]
+__all__ = ["Hypotheses", "Step", "beam_search", "greedy_search", "sample", "search"]
 
 
 def search(step: Step, state: Any, limits: Any, max_length: int, beam_size: int, penalty_exponent: float) -> Hypotheses:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from nmt import saved_model
 from nmt.cli import app, stack, translate_command
+from nmt.cli.lines import MAX_LINE_BYTES
 from nmt.cli.settings import DEBUG, Which, decoding_of, quiet_start
 from nmt.config import DecodingConfig, parse_config
 from nmt.errors import ConfigError, DataError
@@ -68,7 +69,7 @@ def start(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["config", "check", QUICKSTART]])
+@pytest.mark.parametrize("arguments", [["--help"], ["lm", "sample", "--help"], ["config", "check", QUICKSTART]])
 def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     show = f"print('heavy:', sorted(set(sys.modules) & set({HEAVY})))"
     code = f"import atexit, sys; from nmt.cli import main; atexit.register(lambda: {show}); main()"
@@ -209,15 +210,13 @@ def test_long_line_is_one_line_with_a_warning(shouter: Shouter) -> None:
 
 
 def test_endless_line_does_not_fill_the_memory(shouter: Shouter) -> None:
-    limit = translate_command.MAX_LINE_BYTES
-    result = nmt("translate", "x", text=b"a" * (3 * limit + 5) + b"\nnext")
+    result = nmt("translate", "x", text=b"a" * (3 * MAX_LINE_BYTES + 5) + b"\nnext")
     assert result.stdout_bytes == b"AAAAAAAAAA\nNEXT\n"
-    assert len(shouter.seen[0]) == limit
+    assert len(shouter.seen[0]) == MAX_LINE_BYTES
 
 
 def test_line_of_exactly_the_limit_ends_where_it_ends(shouter: Shouter) -> None:
-    limit = translate_command.MAX_LINE_BYTES
-    assert nmt("translate", "x", text=b"a" * limit + b"\nb\n").stdout_bytes == b"AAAAAAAAAA\nB\n"
+    assert nmt("translate", "x", text=b"a" * MAX_LINE_BYTES + b"\nb\n").stdout_bytes == b"AAAAAAAAAA\nB\n"
 
 
 def test_files_instead_of_pipes(shouter: Shouter, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,16 @@ def test_report_says_what_was_scored_and_how(run: RunFolder) -> None:
         assert values[key].keys() == {"score", "signature"}
     for key in ("exact_match", "character_error_rate"):
         assert values[key].keys() == {"score"}
+
+
+def test_report_names_the_language_model_that_had_a_vote(run: RunFolder) -> None:
+    report = evaluate_last(run, TextPairs("test", ["One dog."], [["Ein Hund."]]))
+    assert "language model" not in report.title and "language_model" not in report.as_dict()
+    decoding = report.decoding.model_copy(update={"language_model": "runs/german", "language_model_weight": 0.25})
+    fused = replace(report, decoding=decoding)
+    assert "length penalty 0.6, language model runs/german of weight 0.25; " in fused.title
+    values = fused.as_dict()
+    assert (values["language_model"], values["language_model_weight"]) == ("runs/german", 0.25)
 
 
 def test_translations_are_one_line_each(run: RunFolder) -> None:

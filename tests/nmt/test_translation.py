@@ -11,10 +11,11 @@ import pytest
 from keras import ops
 
 from nmt import translation
-from nmt.config import DecodingConfig
+from nmt.checkpoints import copy_weights
+from nmt.config import DecodingConfig, ModelConfig, parse_config
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, START_ID, Tokenizer
-from nmt.translation import Searcher, Translation, Translator
+from nmt.translation import Searcher, Translation, Translator, make_model
 
 LINES = [b"one", b"one two three", b"", b"nine eight", b"   ", b"six five four", b"two", b"seven zero", b"one"]
 CONFIG = DecodingConfig(
@@ -135,3 +136,18 @@ def test_many_lengths_and_batch_sizes_trace_the_search_a_few_times(translator: T
     for length in range(1, 40, 3):
         translator.search([[5] * length] * (1 + length % 4))
     assert len(traced) <= 4
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "layer_norm_lstm"])
+def test_a_model_in_use_draws_no_random_numbers(cell: str, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
+    """It takes the weights of a training with recurrent dropout, and leaves its own seeds alone."""
+    sizes = {"cell": cell, "embedding_size": 4, "encoder_units": 4, "decoder_units": 8, "recurrent_dropout": 0.5}
+    config = parse_config({"name": "a", "corpus": {"synthetic": {}}, "model": {**sizes, "dropout": 0.5}})
+    trained = Seq2Seq(ModelConfig.model_validate(config.model.model_dump()), *(one.size for one in tokenizers))
+    model = make_model(config, *tokenizers)
+    copy_weights(trained, model)
+    inputs = {"source_ids": np.array([[5, END_ID]], np.int32), "target_ids": np.array([[START_ID, 6]], np.int32)}
+    seeds = [ops.convert_to_numpy(variable) for variable in model.variables if "seed" in variable.path]
+    np.testing.assert_allclose(model(inputs), trained(inputs), atol=1e-5)
+    after = [ops.convert_to_numpy(variable) for variable in model.variables if "seed" in variable.path]
+    np.testing.assert_array_equal(seeds, after)
