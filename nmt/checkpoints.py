@@ -150,7 +150,7 @@ def copy_weights(source: keras.Model, target: keras.Model, average: Mapping[str,
     """
     for old, new in zip(source.variables, target.variables, strict=True):
         if not new.path.endswith(SEED_SUFFIX):
-            new.assign((average or {}).get(old.path, old.value))
+            new.assign(keras.ops.copy((average or {}).get(old.path, old.value)))  # JAX gives arrays away in a step
 
 
 def load_state(folder: Path) -> TrainingState:

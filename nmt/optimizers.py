@@ -91,7 +91,7 @@ class UpdateGuard(keras.optimizers.Optimizer):
         divisor = max(1, updates)
         result = UpdateStatistics(float(self.norm_sum) / divisor, int(self.clipped) / divisor, int(self.skipped))
         for counter in (self.updates, self.clipped, self.norm_sum):
-            counter.assign(ops.zeros_like(counter))
+            counter.assign(ops.zeros(counter.shape, counter.dtype))
         return result
 
     def averaged(self, variables: Sequence[Any]) -> dict[str, np.ndarray] | None:
@@ -181,5 +181,5 @@ def make_optimizer(config: TrainingConfig) -> Any:
 def _dense(gradient: Any, variable: Any) -> Any:
     """A gradient as one tensor: that of an embedding may be a few rows, that of an unused variable None."""
     if gradient is None:
-        return ops.zeros_like(variable)
+        return ops.zeros(variable.shape, variable.dtype)
     return ops.convert_to_tensor(gradient)

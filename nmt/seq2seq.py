@@ -5,8 +5,6 @@ It computes what training and search need, and knows neither of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -16,6 +14,7 @@ from keras import ops
 from nmt.config import ModelConfig
 from nmt.decoder import Decoder, Memory, Readout
 from nmt.encoder import Encoder
+from nmt.precision import layers_of
 from nmt.tokenizer import END_ID
 
 
@@ -62,7 +61,7 @@ class Seq2Seq(keras.Model):
     ) -> None:
         super().__init__(dtype=precision, name="seq2seq")
         self.config = config
-        with _policy(precision):
+        with layers_of(precision):
             initializer = keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5)
             self.target_embedding = TargetEmbedding(
                 config.readout_units,
@@ -124,14 +123,3 @@ class Seq2Seq(keras.Model):
         if self.decoder.lexical_model is None:
             return logits
         return logits + self.decoder.lexical_model.logits(readout.lexical)
-
-
-@contextmanager
-def _policy(precision: str) -> Iterator[None]:
-    """Layers that are made inside have this dtype policy."""
-    outer = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(outer)

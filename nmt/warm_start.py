@@ -73,12 +73,13 @@ def check_origin(origin: Path, run_folder: Path) -> None:
 
     Raises:
         TrainingError: the origin is missing, has no checkpoint, or is the training's own folder.
+        DataError: it is the run of a language model.
     """
     if origin.resolve() == run_folder.resolve():
         raise TrainingError(
             f"{KEY}: expected another run than the one to train, received {origin}; give the new training another name"
         )
-    _find(origin)
+    _find(origin).config()  # refuses a language model
 
 
 def warm_start(model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], origin: Path) -> WarmStart:

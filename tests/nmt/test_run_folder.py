@@ -252,7 +252,7 @@ def test_a_foreign_run_format_is_refused(run: RunFolder, version: int, write: An
     identity = json.loads((run.folder / "run.json").read_text())
     identity.pop("sha256")
     (run.folder / "run.json").write_bytes(write(identity | {"format": version}))
-    with pytest.raises(DataError, match=rf"run\.json: expected run format 2, received {version}; train again, or use"):
+    with pytest.raises(DataError, match=rf"run\.json: expected run format 3, received {version}; train again, or use"):
         run.config()
 
 

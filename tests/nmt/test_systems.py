@@ -144,6 +144,7 @@ def test_source_padding_changes_nothing(name: str) -> None:
     np.testing.assert_allclose(log_probs_at_once(model, padded), log_probs_at_once(model, SOURCE), atol=1e-5)
 
 
+@pytest.mark.slow
 @each_system
 def test_the_source_matters(name: str) -> None:
     """Each of its words: another one at any place changes what is said of the target."""
@@ -155,6 +156,7 @@ def test_the_source_matters(name: str) -> None:
         assert np.abs(log_probs_at_once(model, other) - before).max() > 1e-6
 
 
+@pytest.mark.slow
 @each_system
 def test_beam_search_gives_a_row_the_same_alone_and_beside_others(name: str) -> None:
     searcher = Searcher(tiny_model(name), DecodingConfig(beam_size=3, max_length=6))
