@@ -24,7 +24,7 @@ from keras import ops
 
 from nmt.attention import make_attention
 from nmt.bridge import Bridge
-from nmt.cells import make_recurrent, state_count
+from nmt.cells import make_recurrent, state_sizes, take_step
 from nmt.config import ModelConfig
 from nmt.encoder import Encoding
 from nmt.lexical_model import LexicalModel
@@ -55,7 +55,7 @@ class Memory:
     embedded: Any = None
 
 
-class Readout(NamedTuple):
+class Output(NamedTuple):
     """What the output projection gets.
 
     Attributes:
@@ -101,7 +101,7 @@ class Decoder(keras.layers.Layer):
         self.dropout = keras.layers.Dropout(config.dropout)
         cell = config.cell, config.decoder_units, config.recurrent_dropout, use_cudnn
         self.recurrent_layers = [make_recurrent(*cell, f"recurrent_{i}") for i in range(config.decoder_layers)]
-        self.bridge = Bridge(config, state_count(self.recurrent_layers[0]), name="bridge")
+        self.bridge = Bridge(config, len(state_sizes(self.recurrent_layers[0])), name="bridge")
         self.summary = keras.layers.Dense(config.decoder_units, "tanh", name="summary") if config.peeky else None
         self.attention: Any = None
         if config.attention != "none":
@@ -128,7 +128,7 @@ class Decoder(keras.layers.Layer):
     def build(self, target_shape: Any) -> None:
         """Nothing: the first call creates the variables, and Keras need not trace the layer beforehand."""
 
-    def call(self, target_ids: Any, memory: Memory, training: bool = False) -> Readout:
+    def call(self, target_ids: Any, memory: Memory, training: bool = False) -> Output:
         """Runs over the whole target, which begins with the start of sentence.
 
         Args:
@@ -137,14 +137,14 @@ class Decoder(keras.layers.Layer):
             training: whether dropout is on.
 
         Returns:
-            The readout that becomes logits; (batch, target_length, ...).
+            What becomes logits; (batch, target_length, ...).
         """
         embedded = self.dropout(self.embedding(target_ids) * self.scale, training=training)
         if self.config.is_sequential:
             return self._step_by_step(embedded, memory, training)
         return self._at_once(embedded, memory, training)
 
-    def step(self, token_ids: Any, state: State, memory: Memory) -> tuple[Readout, Any, State]:
+    def step(self, token_ids: Any, state: State, memory: Memory) -> tuple[Output, Any, State]:
         """Reads one token: the same layers as `call`, one step.
 
         Args:
@@ -153,12 +153,12 @@ class Decoder(keras.layers.Layer):
             memory: of `rows`, or of fewer rows each of which serves as many neighbouring rows of `token_ids`.
 
         Returns:
-            The readout (rows, ...), the attention weights (rows, source_length; None without attention), and the new
+            The output (rows, ...), the attention weights (rows, source_length; None without attention), and the new
             state.
         """
         return self._step(self.embedding(token_ids) * self.scale, state, memory, drop=_keep)
 
-    def _at_once(self, embedded: Any, memory: Memory, training: bool) -> Readout:
+    def _at_once(self, embedded: Any, memory: Memory, training: bool) -> Output:
         """Each layer over the whole target; embedded is (batch, target_length, embedding_size)."""
 
         def run(i: int, inputs: Any) -> Any:
@@ -171,9 +171,9 @@ class Decoder(keras.layers.Layer):
         if summary is not None:
             summary = ops.broadcast_to(summary[:, None, :], (*ops.shape(embedded)[:2], summary.shape[-1]))
         ask = partial(self._ask, memory=memory)
-        return self._through([embedded, summary], Attended(), run, ask, drop)[0]
+        return self._through(embedded, summary, None, Attended(), run, ask, drop)[0]
 
-    def _step_by_step(self, embedded: Any, memory: Memory, training: bool) -> Readout:
+    def _step_by_step(self, embedded: Any, memory: Memory, training: bool) -> Output:
         """One step after the other; embedded is (batch, target_length, embedding_size)."""
         if not self.recurrent_layers[0].built:
             self._step(embedded[:, 0], memory.state, memory, _keep)  # makes the variables; a loop cannot
@@ -185,17 +185,17 @@ class Decoder(keras.layers.Layer):
         def advance(carry: Any, inputs: Any) -> tuple[Any, Any]:
             embedded, *masks = _cut(inputs, sizes)
             drop = partial(_multiply, masks) if masks else _keep
-            readout, _, state = self._step(embedded, carry[0], memory, drop, training)
-            carry = [state, [part for part in readout if part is not None]]
+            output, _, state = self._step(embedded, carry[0], memory, drop, training)
+            carry = [state, [part for part in output if part is not None]]
             return carry, carry  # TensorFlow's scan wants results of the carry's structure
 
         widths = [self.config.readout_units, *([self.config.embedding_size] if self.lexical_model else [])]
         start = [memory.state, [_zeros_beside(memory.state[0][0], width) for width in widths]]
-        _, (_, readouts) = ops.scan(advance, start, _swap_time(inputs))
+        _, (_, outputs) = ops.scan(advance, start, _swap_time(inputs))
         for layer in self.recurrent_layers:
             layer.cell.reset_recurrent_dropout_mask()
-        hidden, *lexical = (_swap_time(x) for x in readouts)
-        return Readout(hidden, lexical[0] if lexical else None)
+        hidden, *lexical = (_swap_time(x) for x in outputs)
+        return Output(hidden, lexical[0] if lexical else None)
 
     def _with_masks(self, embedded: Any, training: bool) -> tuple[Any, list[int]]:
         """The embedded target and a mask for each place of dropout and each step, side by side, and their sizes.
@@ -212,56 +212,55 @@ class Decoder(keras.layers.Layer):
 
     def _step(
         self, embedded: Any, state: State, memory: Memory, drop: Drop, training: bool = False
-    ) -> tuple[Readout, Any, State]:
+    ) -> tuple[Output, Any, State]:
         """One step from the embedded token; (rows, embedding_size)."""
         new_state: State = []
 
         def run(i: int, inputs: Any) -> Any:
-            layer = self.recurrent_layers[i]
-            if not layer.built:
-                layer.build((None, None, inputs.shape[-1]))  # so that its cell's variables bear its name
-            outputs, cell_state = layer.cell(inputs, state[i], training=training)
-            new_state.append(list(cell_state) if isinstance(cell_state, list | tuple) else [cell_state])
+            outputs, layer_state = take_step(self.recurrent_layers[i], inputs, state[i], training)
+            new_state.append(layer_state)
             return outputs
 
         ask = partial(self._ask_by_rows, memory=memory)
-        beside = [None if memory.summary is None else _for_rows(memory.summary, embedded)]
-        if self.config.input_feeding:
-            beside += state[-1]
+        summary = None if memory.summary is None else _for_rows(memory.summary, embedded)
+        fed = state[-1][0] if self.config.input_feeding else None
         first = Attended()
         if self.attention and self.config.attention_query == "previous":
             first = ask(state[self.config.decoder_layers - 1][0])
-        readout, weights = self._through([embedded, *beside], first, run, ask, drop)
+        output, weights = self._through(embedded, summary, fed, first, run, ask, drop)
         if self.config.input_feeding:
-            new_state.append([readout.hidden])
-        return readout, weights, new_state
+            new_state.append([output.hidden])
+        return output, weights, new_state
 
     def _through(
         self,
-        inputs: list[Any],
+        embedded: Any,
+        summary: Any,
+        fed: Any,
         attended: Attended,
         run: Callable[[int, Any], Any],
         ask: Callable[[Any], Attended],
         drop: Drop,
-    ) -> tuple[Readout, Any]:
+    ) -> tuple[Output, Any]:
         """All layers, one above the other.
 
         Args:
-            inputs: the embedded target, the summary or None, and what else the bottom layer gets; (..., units).
+            embedded: the embedded target; (..., embedding_size).
+            summary: of the source, for the bottom layer and the readout; (..., decoder_units) or None.
+            fed: what input feeding gives the bottom layer; (..., readout_units) or None.
             attended: what was asked beforehand.
             run: gives the outputs of a layer, by its number and its inputs.
             ask: gives what the attention finds for queries.
             drop: dropout, by the number of the place.
 
         Returns:
-            The readout and the attention weights.
+            The output and the attention weights.
         """
         config = self.config
-        embedded, summary = inputs[:2]
         asks = config.attention_query if self.attention else None
         outputs = embedded
         for i in range(config.decoder_layers):
-            beside = inputs[1:] if i == 0 else []
+            beside = [summary, fed] if i == 0 else []
             new = drop(i, run(i, _join(outputs, *beside, attended.context)))
             outputs = outputs + new if config.residual and i > 0 else new
             if i == 0 and asks == "bottom":
@@ -272,7 +271,7 @@ class Decoder(keras.layers.Layer):
             last_word = embedded if config.readout == "maxout" else None
             outputs = self.readout(_join(outputs, attended.context, summary, last_word))
             outputs = drop(config.decoder_layers, outputs)
-        return Readout(outputs, attended.lexical), attended.weights
+        return Output(outputs, attended.lexical), attended.weights
 
     def _ask(self, queries: Any, memory: Memory) -> Attended:
         """What the attention finds for queries (batch, queries, units)."""

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from nmt.cells import make_recurrent
+from nmt.cells import make_recurrent, state_sizes, take_step
 from nmt.config import LanguageModelSizes
 from nmt.precision import layers_of
 from nmt.tokenizer import END_ID, START_ID
@@ -95,7 +95,7 @@ class LanguageModel(keras.Model):
 
     def first_state(self, rows: int) -> State:
         """The state before a text: for each layer a list of zeros (rows, units)."""
-        sizes = [_state_sizes(layer) for layer in self.recurrent_layers]
+        sizes = [state_sizes(layer) for layer in self.recurrent_layers]
         return [[ops.zeros((rows, size), dtype=self.compute_dtype) for size in layer] for layer in sizes]
 
     def read(self, token_ids: Any, state: State, training: bool = False) -> tuple[Any, State]:
@@ -114,7 +114,7 @@ class LanguageModel(keras.Model):
         for i, layer in enumerate(self.recurrent_layers):
             hidden, *layer_state = layer(outputs, initial_state=state[i], training=training)
             new_state.append(layer_state)
-            outputs = self._join(i, outputs, self.dropout(hidden, training=training))  # (rows, length, units)
+            outputs = self._with_residual(i, outputs, self.dropout(hidden, training=training))  # (rows, length, units)
         return self._project(outputs), new_state
 
     def step(self, token_ids: Any, state: State) -> tuple[Any, None, State]:
@@ -133,12 +133,12 @@ class LanguageModel(keras.Model):
         outputs = self.embedding(token_ids) * self.scale  # (rows, embedding_size)
         new_state = []
         for i, layer in enumerate(self.recurrent_layers):
-            hidden, layer_state = layer.cell(outputs, state[i], training=False)
-            new_state.append(list(layer_state) if isinstance(layer_state, list | tuple) else [layer_state])
-            outputs = self._join(i, outputs, hidden)
+            hidden, layer_state = take_step(layer, outputs, state[i])
+            new_state.append(layer_state)
+            outputs = self._with_residual(i, outputs, hidden)
         return ops.log_softmax(ops.cast(self._project(outputs), "float32"), axis=-1), None, new_state
 
-    def _join(self, i: int, inputs: Any, outputs: Any) -> Any:
+    def _with_residual(self, i: int, inputs: Any, outputs: Any) -> Any:
         """What layer `i` hands on: its outputs, and with `residual` its inputs too, from the second layer on."""
         return outputs + inputs if self.sizes.residual and i else outputs
 
@@ -149,7 +149,7 @@ class LanguageModel(keras.Model):
     def _make_carried_state(self) -> State:
         """Variables (streams, units) for each layer's state."""
         return [
-            [self._make_state(size, f"state_{i}_{part}") for part, size in enumerate(_state_sizes(layer))]
+            [self._make_state(size, f"state_{i}_{part}") for part, size in enumerate(state_sizes(layer))]
             for i, layer in enumerate(self.recurrent_layers)
         ]
 
@@ -163,9 +163,3 @@ class LanguageModel(keras.Model):
         self({"token_ids": token_ids, "carry": np.zeros(self.streams, np.float32)})
         for variable in (variable for layer in self.carried_state for variable in layer):
             variable.assign(ops.zeros(variable.shape))
-
-
-def _state_sizes(layer: Any) -> list[int]:
-    """Sizes of a recurrent layer's states: two for an LSTM, one for a GRU."""
-    sizes = layer.cell.state_size
-    return list(sizes) if isinstance(sizes, list | tuple) else [sizes]

@@ -51,7 +51,7 @@ class RunFolder:
     @property
     def kind(self) -> str:
         """What is trained here: `translation` or `language_model`."""
-        return str(self._identity().get("kind", TRANSLATION))  # before there were two, it was not written
+        return str(self._identity()["kind"])
 
     def create(self, config: Config | LanguageModelConfig, fingerprint: str, tokenizers: Sequence[Tokenizer]) -> None:
         """Writes what does not change during the training; `run.json` comes last and marks the folder as whole.
@@ -251,7 +251,7 @@ class RunFolder:
     def _identity(self) -> dict[str, Any]:
         path = self.folder / "run.json"
         if not self.exists:
-            raise DataError(f"{self.folder}: expected a run folder with run.json; run nmt train first")
+            raise DataError(f"{self.folder}: expected a run folder with run.json; train it first")
         received = read_json(path).get("format")  # before the checksum, which format 1 had not
         if received != RUN_FORMAT:
             raise DataError(

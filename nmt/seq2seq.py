@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from nmt.config import ModelConfig
-from nmt.decoder import Decoder, Memory, Readout
+from nmt.decoder import Decoder, Memory, Output
 from nmt.encoder import Encoder
 from nmt.precision import layers_of
 from nmt.tokenizer import END_ID
@@ -114,12 +114,12 @@ class Seq2Seq(keras.Model):
             Log-probabilities of the next token (rows, target_vocabulary_size) in float32, the attention weights
             (rows, source_length; None without attention), and the new state.
         """
-        readout, weights, state = self.decoder.step(token_ids, state, memory)
-        return ops.log_softmax(ops.cast(self._logits(readout), "float32"), axis=-1), weights, state
+        output, weights, state = self.decoder.step(token_ids, state, memory)
+        return ops.log_softmax(ops.cast(self._logits(output), "float32"), axis=-1), weights, state
 
-    def _logits(self, readout: Readout) -> Any:
+    def _logits(self, output: Output) -> Any:
         """(..., target_vocabulary_size)."""
-        logits = self.target_embedding(readout.hidden, reverse=True)
+        logits = self.target_embedding(output.hidden, reverse=True)
         if self.decoder.lexical_model is None:
             return logits
-        return logits + self.decoder.lexical_model.logits(readout.lexical)
+        return logits + self.decoder.lexical_model.logits(output.lexical)

@@ -24,13 +24,13 @@ def make_recurrent(
     Args:
         cell: a file of this folder.
         units: size of the state.
-        recurrent_dropout: share of the state's units that are dropped on the way to the next step; one mask for all
-            steps of a sequence (Gal & Ghahramani 2016, section 4).
+        recurrent_dropout: share of the state's units that are dropped on the way to the next step, the same at all
+            steps of a sequence (Gal & Ghahramani 2016, section 4); Keras' own cells have a mask for each gate.
         use_cudnn: False keeps cuDNN kernels out of the graph, for export.
         name: of the layer.
         backwards: whether it reads from the last step to the first; its outputs are in reading order.
     """
-    return import_module(f"nmt.cells.{cell}").layer(
+    layer = import_module(f"nmt.cells.{cell}").layer(
         units,
         use_cudnn=use_cudnn,
         recurrent_dropout=recurrent_dropout,
@@ -39,9 +39,21 @@ def make_recurrent(
         go_backwards=backwards,
         name=name,
     )
+    layer.supports_jit = (
+        False  # XLA cannot compile the gradient of a loop of unknown length; Keras' LSTM says so itself
+    )
+    return layer
 
 
-def state_count(layer: Any) -> int:
-    """How many tensors the state of a recurrent layer has: two for an LSTM, one for a GRU."""
+def state_sizes(layer: Any) -> list[int]:
+    """Sizes of the tensors that make a recurrent layer's state: two for an LSTM, one for a GRU."""
     sizes = layer.cell.state_size
-    return len(sizes) if isinstance(sizes, list | tuple) else 1
+    return list(sizes) if isinstance(sizes, list | tuple) else [sizes]
+
+
+def take_step(layer: Any, inputs: Any, state: list[Any], training: bool = False) -> tuple[Any, list[Any]]:
+    """One step of a recurrent layer; inputs (rows, units) to outputs (rows, units) and the new state."""
+    if not layer.built:
+        layer.build((None, None, inputs.shape[-1]))  # so that its cell's variables bear its name
+    outputs, new_state = layer.cell(inputs, state, training=training)
+    return outputs, list(new_state) if isinstance(new_state, list | tuple) else [new_state]

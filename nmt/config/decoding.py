@@ -29,7 +29,8 @@ class DecodingConfig(Section):
     language_model: str | None = Field(
         None,
         description="Run folder of a language model over the target's subwords (text.prepared), which votes in every "
-        "step of search: shallow fusion (Gulcehre et al. 2015, section 4.1).",
+        "step of search, in translation and export: shallow fusion (Gulcehre et al. 2015, section 4.1). Its best "
+        "checkpoint is taken; the validations of a training ask the translation model alone.",
     )
     language_model_weight: Annotated[float, Field(ge=0.0)] = Field(
         0.2, description="Weight of its log-probabilities beside the translation model's; 0 searches without it."

@@ -39,7 +39,8 @@ class TranslationValidation:
         source, target = corpus.tokenizers()
         self.model = make_model(config, source, target)
         self.model.compile(loss=SmoothedCrossEntropy())
-        greedy = config.decoding.model_copy(update={"beam_size": 1})
+        # A language model has no vote here: it may be changed while a training goes on, and BLEU chooses checkpoints.
+        greedy = config.decoding.model_copy(update={"beam_size": 1, "language_model": None})
         self.translator = Translator(self.model, source, target, greedy)
 
     def run(self, model: Any, average: Mapping[str, Any] | None, check: Callable[[], None]) -> ValidationFigures:

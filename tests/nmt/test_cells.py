@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 from numeric_gradients import Arrays, assert_computes
 
-from nmt.cells import make_recurrent, state_count
+from nmt.cells import make_recurrent, state_sizes
 from nmt.config.model import Cell
 from nmt.precision import layers_of
 
@@ -113,7 +113,7 @@ def run(layer: Any, sequence: Any, *states: Any, training: bool = False) -> list
 def random_inputs(layer: Any) -> Arrays:
     """A sequence of two rows, and first states."""
     generator = np.random.default_rng(1)
-    return [generator.normal(size=(2, 4, INPUTS)), *generator.normal(size=(state_count(layer), 2, UNITS))]
+    return [generator.normal(size=(2, 4, INPUTS)), *generator.normal(size=(len(state_sizes(layer)), 2, UNITS))]
 
 
 def values_of(layer: Any) -> Arrays:
@@ -187,10 +187,16 @@ def test_the_forget_gate_starts_open(cell: str) -> None:
 
 
 def test_states_of_each_cell() -> None:
-    counts = {cell: state_count(make_layer(cell)) for cell in CELLS}
+    counts = {cell: len(state_sizes(make_layer(cell))) for cell in CELLS}
     assert counts == {"rnn": 1, "gru": 1, "lstm": 2, "layer_norm_lstm": 2}
 
 
 def test_every_cell_of_the_configuration_is_a_file_and_every_file_a_cell() -> None:
     files = {path.stem for path in (Path(__file__).parents[2] / "nmt" / "cells").glob("*.py")}
     assert files - {"__init__"} == set(CELLS) == set(STEPS)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_xla_is_left_out(cell: str) -> None:
+    """Keras would take it by itself where there is a GPU; it cannot compile the gradient of the steps' loop."""
+    assert make_layer(cell).supports_jit is False

@@ -349,7 +349,7 @@ def test_model_that_is_no_folder(found: str, tmp_path: Path) -> None:
 
 def test_folder_that_holds_no_model(tmp_path: Path) -> None:
     result = nmt("translate", tmp_path, text=b"")
-    assert result.stderr == f"nmt: error: {tmp_path}: expected a run folder with run.json; run nmt train first\n"
+    assert result.stderr == f"nmt: error: {tmp_path}: expected a run folder with run.json; train it first\n"
 
 
 @pytest.mark.parametrize("place", ["", "7"])
