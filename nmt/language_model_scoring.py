@@ -65,13 +65,13 @@ class TextScore:
 
     @property
     def perplexity(self) -> float:
-        """The exponential of the cross-entropy a token; 1 for a text without lines."""
-        return math.exp(-self.log_prob / max(1, self.tokens))
+        """The exponential of the cross-entropy a token; not a number for a text without lines."""
+        return math.exp(-self.log_prob / self.tokens) if self.tokens else math.nan
 
     @property
     def bits_per_character(self) -> float:
-        """Cross-entropy a character, in bits: to be compared between subword models."""
-        return max(0.0, -self.log_prob) / math.log(2.0) / max(1, self.characters)
+        """Cross-entropy a character, in bits, to be compared between subword models; without lines not a number."""
+        return max(0.0, -self.log_prob) / math.log(2.0) / self.characters if self.characters else math.nan
 
     def __str__(self) -> str:
         unknown = f" ({self.unknown:,} unknown)" if self.unknown else ""

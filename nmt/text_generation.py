@@ -17,9 +17,10 @@ from keras import ops, tree
 from nmt.language_model import LanguageModel
 from nmt.search import Hypotheses, sample
 from nmt.search.sampling import temperature, top_k, top_p
-from nmt.tokenizer import END_ID, START_ID, Tokenizer
+from nmt.tokenizer import END_ID, START_ID, UNKNOWN_ID, Tokenizer
 
 ROWS_AT_ONCE = 64
+GREEDY_BELOW = 1e-6  # divided by much less, log-probabilities leave the range of float32
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Sampling:
     """What tokens are drawn from.
 
     Attributes:
-        temperature: of the softmax; 1 is the model's own distribution, 0 always takes the likeliest token.
+        temperature: of the softmax; 1 is the model's own distribution, 0 always takes the likeliest token, and so does
+            what is below `GREEDY_BELOW`.
         top_k: so many of the likeliest tokens alone; None: all.
         top_p: the likeliest tokens alone that have this probability together; 1: all.
         seed: of the random numbers.
@@ -40,7 +42,7 @@ class Sampling:
 
     def adjust(self, log_probs: Any) -> Any:
         """Temperature first, then both cuts (see `nmt.search.sampling`); log-probabilities (rows, vocabulary)."""
-        if self.temperature == 0.0:
+        if self.temperature < GREEDY_BELOW:
             return top_k(log_probs, 1)
         if self.temperature != 1.0:
             log_probs = temperature(log_probs, self.temperature)
@@ -106,7 +108,7 @@ class TextGenerator:
         for start in range(0, count, ROWS_AT_ONCE):
             rows = min(ROWS_AT_ONCE, count - start)
             for ids in self._sample(sampler, beginning, generator.random((rows, max_tokens), np.float32)):
-                yield self._decode([*beginning, *ids[: ids.index(END_ID)]])
+                yield self._continue(prefix, beginning, ids[: ids.index(END_ID)])
 
     def running_text(self, tokens: int, prefix: str = "") -> str:
         """Samples so many tokens of running text, in which each end of a line is a newline, after a prefix."""
@@ -114,7 +116,15 @@ class TextGenerator:
         uniforms = np.random.default_rng(self.sampling.seed).random((1, tokens), np.float32)
         beginning = self._encode(prefix)
         (ids,) = self._sample(sampler, beginning, uniforms)
-        return self._decode([*beginning, *ids])
+        return self._continue(prefix, beginning, ids)
+
+    def unknown(self, prefix: str) -> list[str]:
+        """The characters of a prefix, normalized, that the subword model does not know; each once, in their order."""
+        unknown = ""
+        for line in prefix.split("\n"):
+            tokens = zip(self.tokenizer.pieces(line), self.tokenizer.encode(line), strict=True)
+            unknown += "".join(piece for piece, token_id in tokens if token_id == UNKNOWN_ID)
+        return list(dict.fromkeys(unknown.replace("\u2581", " ")))  # SentencePiece's sign for a space
 
     def _sample(self, sampler: Sampler, beginning: list[int], uniforms: np.ndarray) -> list[list[int]]:
         """Token ids of each row of random numbers, after the same beginning."""
@@ -130,6 +140,13 @@ class TextGenerator:
         }
         token_ids: list[list[int]] = sampler.predict_on_batch(inputs).token_ids.tolist()
         return token_ids
+
+    def _continue(self, prefix: str, beginning: list[int], token_ids: list[int]) -> str:
+        """The text of a prefix, of token ids `beginning`, and of what was sampled after it."""
+        text = self._decode([*beginning, *token_ids])
+        if UNKNOWN_ID not in beginning:
+            return text
+        return prefix + text[len(self._decode(beginning)) :]  # as it was given: an unknown token has no text
 
     def _encode(self, text: str) -> list[int]:
         """Token ids of a text, an end between two lines."""

@@ -48,22 +48,33 @@ def sample(
     tokens: Annotated[int | None, typer.Option(min=1, help="Or sample so many tokens of running text.")] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a sampled line, at most.")] = 200,
     temperature: Annotated[
-        float, typer.Option(min=0.0, help="Below 1 the likely tokens gain; 0 always takes the likeliest.")
+        float,
+        typer.Option(min=0.0, help="Below 1 the likely tokens gain; 0, or below 0.000001, always takes the likeliest."),
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(min=1, help="Draw from so many of the likeliest tokens alone.")] = None,
     top_p: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Draw from the likeliest tokens that reach this probability.")
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Draw from the likeliest tokens that reach this probability; 0 always takes the likeliest.",
+        ),
     ] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers: same seed, same text.")] = 1,
     checkpoint: Checkpoint = None,
+    overrides: Overrides = None,
 ) -> None:
     """Write text: some lines, each sampled to its end, or running text."""
     if lines is not None and tokens is not None:
         raise typer.BadParameter("expected either --lines or --tokens, received both")
-    language_model, tokenizer = _load(model, checkpoint)
+    language_model, tokenizer = _load(model, checkpoint, overrides or [])
     from nmt.text_generation import Sampling, TextGenerator
 
     generator = TextGenerator(language_model, tokenizer, Sampling(temperature, top_k, top_p, seed))
+    prefix = prefix.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if unknown := generator.unknown(prefix):
+        characters = ", ".join(map(repr, unknown))
+        typer.echo(f"nmt: warning: --prefix: the model does not know {characters}; it reads them as unknown", err=True)
     if tokens is not None:
         _print_line(generator.running_text(tokens, prefix))
         return
@@ -80,17 +91,22 @@ def score(
         bool, typer.Option("--independent", help="Read each line by itself; else the state goes from line to line.")
     ] = False,
     checkpoint: Checkpoint = None,
+    overrides: Overrides = None,
 ) -> None:
     """Write each line's log-probability; perplexity and bits per character of the whole text go to stderr."""
     from nmt.terminal import LineProgress
 
     with reading(input) as source, writing(output) as sink:
-        language_model, tokenizer = _load(model, checkpoint)
+        language_model, tokenizer = _load(model, checkpoint, overrides or [])
         from nmt.language_model_scoring import LineScorer
 
         scorer = LineScorer(language_model, tokenizer, independent)
         with LineProgress(count_lines(input), live=output is not None or not sys.stdout.isatty()) as progress:
             total = _score_lines(scorer, source, sink, progress)
+        if not total.lines:
+            raise DataError(
+                f"{input or 'standard input'}: expected lines of text, received none; give at least one line to score"
+            )
     typer.echo(str(total), err=True)
 
 
@@ -106,19 +122,24 @@ def _score_lines(scorer: LineScorer, source: BinaryIO, sink: BinaryIO, progress:
     return total
 
 
-def _load(model: Path, checkpoint: Which | None) -> tuple[LanguageModel, Tokenizer]:
+def _load(model: Path, checkpoint: Which | None, overrides: list[str]) -> tuple[LanguageModel, Tokenizer]:
     """The language model of a run folder, or of the run folder that a configuration names.
 
     Raises:
         DataError: there is nothing of that name, or it holds no language model.
+        typer.BadParameter: overrides for a run folder.
     """
     if not model.exists():
         raise DataError(
             f"{model}: expected a language model's run folder or configuration, found nothing; run nmt lm train first"
         )
+    if model.is_dir() and overrides:
+        raise typer.BadParameter(
+            f"expected --set with a configuration alone, received it with the run folder {model}; leave it out"
+        )
     from nmt.config import load_language_model_config
 
-    folder = model if model.is_dir() else load_language_model_config(model).run_folder
+    folder = model if model.is_dir() else load_language_model_config(model, overrides).run_folder
     with quiet_start():
         from nmt.language_model_run import load_language_model
     language_model, tokenizer, _ = load_language_model(folder, (checkpoint or Which.best).value)

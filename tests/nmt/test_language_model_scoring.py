@@ -124,7 +124,7 @@ def test_sums_by_hand() -> None:
 @pytest.mark.parametrize("independent", [False, True])
 def test_a_text_without_lines(model: Any, tokenizer: Tokenizer, independent: bool) -> None:
     assert score(model, tokenizer, independent, text=[]) == []
-    assert str(TextScore()) == "0 lines, 0 tokens, 0 characters: perplexity 1.00, 0.000 bits per character"
+    assert str(TextScore()) == "0 lines, 0 tokens, 0 characters: perplexity nan, nan bits per character"
 
 
 def test_bytes_that_are_no_utf8(model: Any, tokenizer: Tokenizer) -> None:

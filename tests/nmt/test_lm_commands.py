@@ -55,6 +55,9 @@ class Writer:
     def lines(self, count: int, max_tokens: int, prefix: str = "") -> Iterator[str]:
         yield from (f"{prefix}{i} of {count}, at most {max_tokens}, {self.sampling}" for i in range(count))
 
+    def unknown(self, prefix: str) -> list[str]:
+        return [character for character in prefix if character in "☃\ufffd "]
+
     def running_text(self, tokens: int, prefix: str = "") -> str:
         return f"{prefix}{tokens}\nof running text, \udcff{self.sampling.seed}"
 
@@ -96,6 +99,29 @@ def test_running_text(tmp_path: Path) -> None:
     assert result.stdout_bytes == b"x30\nof running text, ?1\n"
 
 
+def test_what_the_model_does_not_know_of_a_prefix_is_named(tmp_path: Path) -> None:
+    result = nmt("lm", "sample", tmp_path, "--lines=1", "--prefix=a☃ ")
+    assert result.exit_code == 0 and result.stdout.startswith("a☃ 0 of 1")
+    warning = "nmt: warning: --prefix: the model does not know '☃', ' '; it reads them as unknown\n"
+    assert result.stderr == warning
+    assert nmt("lm", "sample", tmp_path, "--prefix=a").stderr == ""
+
+
+def test_bytes_of_a_prefix_that_are_no_utf8(tmp_path: Path) -> None:
+    """Python hands them over as lone surrogates."""
+    result = nmt("lm", "sample", tmp_path, "--lines=1", "--prefix=a\udcff")
+    assert result.exit_code == 0 and result.stdout.startswith("a\ufffd0 of 1")
+
+
+def test_no_lines_have_no_score(tmp_path: Path) -> None:
+    result = nmt("lm", "score", tmp_path, "--output", tmp_path / "out", text=b"")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "nmt: error: standard input: expected lines of text, received none; give at least one line to score\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_log_probabilities_go_to_stdout_and_the_summary_to_stderr(tmp_path: Path) -> None:
     result = nmt("lm", "score", tmp_path, text=b"one\n\nthree\n")
     assert result.stdout == "-3.0000\n0.0000\n-5.0000\n"
@@ -113,9 +139,17 @@ def test_lines_by_themselves_from_file_to_file(tmp_path: Path) -> None:
 def test_a_run_folder_or_its_configuration(
     command: str, loaded: list[tuple[Path, str]], config: Path, tmp_path: Path
 ) -> None:
-    assert nmt("lm", command, tmp_path, text=b"").exit_code == 0
-    assert nmt("lm", command, config, "--checkpoint", "last", text=b"").exit_code == 0
-    assert loaded == [(tmp_path, "best"), (Path("runs/verse"), "last")]
+    assert nmt("lm", command, tmp_path, text=b"a").exit_code == 0
+    assert nmt("lm", command, config, "--checkpoint", "last", text=b"a").exit_code == 0
+    assert nmt("lm", command, config, "--set", "name=prose", "--set", "training.seed=2", text=b"a").exit_code == 0
+    assert loaded == [(tmp_path, "best"), (Path("runs/verse"), "last"), (Path("runs/prose"), "best")]
+
+
+@pytest.mark.parametrize("command", ["sample", "score"])
+def test_overrides_are_for_a_configuration(command: str, tmp_path: Path) -> None:
+    result = nmt("lm", command, tmp_path, "--set", "name=prose", text=b"a")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "with a configuration alone" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["sample", "score"])

@@ -82,6 +82,15 @@ def test_a_prefix_that_the_model_does_not_know(generator: TextGenerator) -> None
     assert line.startswith("zwei") and "\u2047" in line  # what an unknown token is written as
 
 
+def test_unknown_characters_of_a_prefix_are_named_and_stay_as_they_are(generator: TextGenerator) -> None:
+    prefix = "eins ☃♥\n☃ zwei"
+    assert generator.unknown(prefix) == ["☃", "♥"]
+    assert generator.unknown("eins\nzwei") == []
+    assert next(generator.lines(1, max_tokens=1, prefix=prefix)) == prefix  # the one token is the end
+    text = generator.running_text(1, prefix)
+    assert text == f"{prefix} \u2047 "  # the parrot's own unknown token
+
+
 def test_a_line_has_so_many_tokens_at_most(generator: TextGenerator, tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode(LINES[0])
     assert list(generator.lines(1, max_tokens=len(ids) + 1)) == [LINES[0]]
@@ -131,3 +140,10 @@ def test_the_models_own_distribution_unless_told() -> None:
     assert np.array_equal(ops.convert_to_numpy(Sampling().adjust(log_probs)), log_probs)
     greedy = ops.convert_to_numpy(GREEDY.adjust(log_probs))
     assert np.exp(greedy)[0] == pytest.approx([1, 0, 0, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1e-45, 9e-7, 1e-6])
+def test_hardly_any_temperature_is_none(temperature: float) -> None:
+    log_probs = np.log(np.array([[0.3, 0.4, 0.2, 0.1]], np.float32))
+    found = ops.convert_to_numpy(Sampling(temperature).adjust(log_probs))
+    assert np.exp(found)[0] == pytest.approx([0, 1, 0, 0], abs=1e-6)
