@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from data_prep.manifest import AnyConfig, FileEntries, changes, describe_inputs
+from data_prep.manifest import MANIFEST, AnyConfig, FileEntries, changes, describe_inputs
 from data_prep.replacement import replacing, sweep
-from nmt.config import Config
+from nmt.config import Config, LanguageModelConfig
 from nmt.corpus import read_manifest
 from nmt.errors import DataError
+from nmt.prepared_text import open_text
 
 Report = Callable[[str], None]
 Build = Callable[[Path, FileEntries], dict[str, Any]]
@@ -56,10 +57,13 @@ class Preparation:
 
         Raises:
             DataError: the text cannot be used; the message says what to do.
+            CorruptFileError: a file of the corpus that `text.prepared` names is missing or damaged.
         """
         text = config.corpus if isinstance(config, Config) else config.text
         place = config.prepared_folder if folder is None or text.prepared is not None else folder
         if text.prepared is not None:
+            if isinstance(config, LanguageModelConfig):
+                _check_text(config)
             report(f"{place}: taken as it is; there is nothing to prepare")
             return cls(place, False, [], read_manifest(place))
         try:
@@ -83,6 +87,17 @@ class Preparation:
         with replacing(folder) as building:
             manifest = build(building, inputs)
         return cls(place, True, changed, manifest)
+
+
+def _check_text(config: LanguageModelConfig) -> None:
+    """Opens the side of the corpus that `text.prepared` names, as the training will."""
+    manifest = config.prepared_folder / MANIFEST
+    if not manifest.is_file():
+        raise DataError(
+            f"text.prepared: expected the folder of a prepared corpus, found no {manifest}; run nmt prepare with that "
+            f"corpus' own configuration first, or correct the name"
+        )
+    open_text(config)
 
 
 def _refuse_foreign(folder: Path, files: set[str]) -> None:

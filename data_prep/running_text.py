@@ -59,10 +59,9 @@ def part_lines(text: TextConfig, part: str) -> Iterator[str]:
         return
     shares = split_shares(text)
     own_files = part != "train" and shares[part] == 0.0
-    for name in getattr(text, part if own_files else "train") or ():
-        for block in chunks(read_lines(Path(text.root) / name, ADVICE), BLOCK_LINES):
-            if own_files or _side(block, shares) == part:
-                yield from block
+    for block in _blocks(text, part if own_files else "train"):
+        if own_files or _side(block, shares) == part:
+            yield from block
 
 
 def split_shares(text: TextConfig) -> dict[str, float]:
@@ -71,6 +70,12 @@ def split_shares(text: TextConfig) -> dict[str, float]:
     if text.synthetic is not None:
         return dict.fromkeys(wanted, 0.0)
     return {part: share if getattr(text, part) is None else 0.0 for part, share in wanted.items()}
+
+
+def _blocks(text: TextConfig, part: str) -> Iterator[list[str]]:
+    """The blocks of the files that are named for a part; none is of two files."""
+    for name in getattr(text, part) or ():
+        yield from chunks(read_lines(Path(text.root) / name, ADVICE), BLOCK_LINES)
 
 
 def _side(block: list[str], shares: dict[str, float]) -> str:
@@ -83,6 +88,7 @@ def _side(block: list[str], shares: dict[str, float]) -> str:
 
 
 def _build(config: LanguageModelConfig, report: Report, building: Path, inputs: FileEntries) -> dict[str, Any]:
+    _refuse_empty(config.text)
     report(f"training the {config.subword.model} subword model")
     tokenizer = train_text_subwords(part_lines(config.text, "train"), config.subword)
     (building / SUBWORD_FILE).write_bytes(tokenizer.model)
@@ -91,7 +97,6 @@ def _build(config: LanguageModelConfig, report: Report, building: Path, inputs: 
     work.mkdir()
     parts = {part: encode_lines(part_lines(config.text, part), building / part, tokenizer, work) for part in PARTS}
     shutil.rmtree(work)
-    _refuse_empty(parts)
     _warn_of_small_parts(parts, config.text, report)
     contents = {
         "kind": TEXT_KIND,
@@ -102,10 +107,28 @@ def _build(config: LanguageModelConfig, report: Report, building: Path, inputs: 
     return write_manifest(building, config, contents)
 
 
-def _refuse_empty(parts: dict[str, LineCounts]) -> None:
-    for part in ("validation", "test"):
-        if parts[part].lines == 0:
-            raise DataError(f"the {part} part has no lines; raise text.split.{part}, or name its files in text.{part}")
+def _refuse_empty(text: TextConfig) -> None:
+    """Looks for a line in each part before the work begins; only a split can leave a part without one."""
+    for part in PARTS:
+        lines = part_lines(text, part)
+        first = next(lines, None)
+        if first is None:
+            raise DataError(_too_short(text, part))
+        if part == "train" and not (first.strip() or any(map(str.strip, lines))):
+            raise DataError(
+                "the training part has blank lines alone; expected a line with a character that is not blank; correct "
+                "the files that text.train names"
+            )
+
+
+def _too_short(text: TextConfig, part: str) -> str:
+    sizes = [len(block) for block in _blocks(text, "train")]
+    files = " and ".join(f"text.{name}" for name, share in split_shares(text).items() if share > 0.0)
+    shares = "lower the shares of text.split" if part == "train" else f"raise text.split.{part}"
+    return (
+        f"the {part} part has no lines: text.train is split in blocks of {BLOCK_LINES} lines, and has {len(sizes):,} "
+        f"of them (lines in all: {sum(sizes):,}); name files in {files}, break long lines, or {shares}"
+    )
 
 
 def _warn_of_small_parts(parts: dict[str, LineCounts], text: TextConfig, report: Report) -> None:

@@ -21,7 +21,7 @@ import sentencepiece
 from data_prep.readers import MAX_LINE_BYTES
 from nmt.config import SubwordConfig, SubwordModel, TextSubwordConfig
 from nmt.corpus import PARTS
-from nmt.errors import DataError
+from nmt.errors import DataError, NmtError
 from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer
 
 SIDES = ("source", "target")
@@ -31,6 +31,7 @@ BYTES_PER_CHARACTER = 4
 ERRORS_ONLY = 2
 TOO_LARGE = re.compile(r"Vocabulary size too high \(\d+\)\. Please set it to a value <= (\d+)")
 TOO_SMALL = re.compile(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)")
+NO_TEXT = "!sentences_.empty()"
 SPACES = frozenset(" \u2581")
 
 
@@ -51,7 +52,7 @@ def train_subwords(text: Path, subword: SubwordConfig, max_characters: int) -> t
     """Trains the source's and the target's subword model on a Parquet file of clean pairs.
 
     Raises:
-        DataError: the text allows no vocabulary of the size that is asked for.
+        DataError: the text has no characters, or allows no vocabulary of the size that is asked for.
     """
     if subword.shared:
         both = _train(read_sentences(text, *SIDES), "shared", subword, subword.target_normalization, max_characters)
@@ -68,7 +69,8 @@ def train_text_subwords(lines: Iterable[str], subword: TextSubwordConfig) -> Tok
     """Trains the subword model of running text; under `identity` every space counts, for `char` each character alone.
 
     Raises:
-        DataError: the text allows no vocabulary of the size that is asked for.
+        DataError: the text has no characters, or allows no vocabulary of the size that is asked for.
+        NmtError: what reading the lines raises.
     """
     spaces = {
         "remove_extra_whitespaces": subword.normalization != "identity",
@@ -136,9 +138,10 @@ def _train(
     sentences: Iterable[str], side: str, subword: SubwordModel, normalization: str, max_characters: int, **spaces: Any
 ) -> Tokenizer:
     model = io.BytesIO()
+    refused: list[NmtError] = []
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(sentences),
+            sentence_iterator=_noting(sentences, refused),
             model_writer=model,
             model_type=subword.model,
             vocab_size=subword.vocabulary_size,
@@ -157,8 +160,17 @@ def _train(
             **spaces,
         )
     except RuntimeError as error:
-        raise _worded(error, side, subword.vocabulary_size) from None
+        raise (refused[0] if refused else _worded(error, side, subword.vocabulary_size)) from None
     return Tokenizer(model.getvalue(), origin=f"{side}.model")
+
+
+def _noting(sentences: Iterable[str], refused: list[NmtError]) -> Iterator[str]:
+    """Keeps what reading the text raises, because SentencePiece makes a RuntimeError of it."""
+    try:
+        yield from sentences
+    except NmtError as error:
+        refused.append(error)
+        raise
 
 
 def _worded(error: RuntimeError, side: str, asked: int) -> DataError:
@@ -172,5 +184,10 @@ def _worded(error: RuntimeError, side: str, asked: int) -> DataError:
         return DataError(
             f"subword.vocabulary_size: the {side} model needs at least {found[1]} pieces, one for every character; "
             f"received {asked}; raise it to {found[1]} or more, or lower subword.character_coverage"
+        )
+    if NO_TEXT in str(error):
+        return DataError(
+            f"the {side} subword model has nothing to learn from: expected a line with a character that is not blank, "
+            f"received none; correct the files of the training part"
         )
     return DataError(f"the {side} subword model cannot be trained on this text ({error}); check the training part")

@@ -57,6 +57,17 @@ class TextConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _held_out_parts_have_lines(self) -> TextConfig:
+        for name in ("validation", "test"):
+            if self.train is not None and getattr(self, name) is None and getattr(self.split, name) == 0.0:
+                default = TextSplit.model_fields[name].default
+                raise ValueError(
+                    f"split.{name}: expected a share above 0, because no files are named for the {name} part; received "
+                    f"0; take {default}, or name files in '{name}'"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _one_origin(self) -> TextConfig:
         origins = [name for name in ("train", "synthetic", "prepared") if getattr(self, name) is not None]
         if len(origins) != 1:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from nmt.config.experiment import Config
-from nmt.config.faults import all_faults
+from nmt.config.faults import all_faults, unknown_keys
 from nmt.config.language_model import LanguageModelConfig
 from nmt.config.section import Section
 from nmt.errors import ConfigError
@@ -89,6 +89,8 @@ def _with_prepared(values: dict[str, Any], origin: str) -> dict[str, Any]:
     folder = corpus.get("prepared") if isinstance(corpus, dict) else None
     if not isinstance(folder, str):
         return values
+    if faults := unknown_keys(Config, values):  # those of the sections that are replaced would pass
+        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in faults))
     settings = _prepared_settings(Path(folder) / "manifest.json", f"{origin}: corpus.prepared")
     return values | {"corpus": settings["corpus"] | {"prepared": folder}, "subword": settings["subword"]}
 
@@ -96,6 +98,11 @@ def _with_prepared(values: dict[str, Any], origin: str) -> dict[str, Any]:
 def _prepared_settings(manifest: Path, where: str) -> dict[str, dict[str, Any]]:
     try:
         settings = json.loads(manifest.read_text(encoding="utf-8"))["settings"]
+        if "text" in settings:
+            raise ConfigError(
+                f"{where}: expected a prepared translation corpus in {manifest.parent}, received running text; name "
+                f"the folder of a translation corpus"
+            )
         return {section: dict(settings[section]) for section in ("corpus", "subword")}
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from data_prep.pipeline import prepare
 from data_prep.preparation import Preparation
 from data_prep.report import preparation_table
 from data_prep.running_text import BLOCK_LINES, TEXT_FILES, part_lines, prepare_text
-from nmt.config import LanguageModelConfig, TextConfig, parse_config, parse_language_model_config
+from nmt.config import Config, LanguageModelConfig, TextConfig, parse_config, parse_language_model_config
 from nmt.corpus import PARTS
-from nmt.errors import DataError
+from nmt.errors import CorruptFileError, DataError
 from nmt.prepared_text import PreparedText
 from nmt.tokenizer import END_ID
 
@@ -116,15 +117,44 @@ def test_a_part_with_files_takes_nothing_from_the_training_files(tmp_path: Path)
     assert 0 < len(list(part_lines(one, "test"))) == 100 * BLOCK_LINES - len(list(part_lines(one, "train")))
 
 
-def test_a_split_that_leaves_little_or_nothing(tmp_path: Path) -> None:
+def test_a_split_that_leaves_little(tmp_path: Path) -> None:
     numbered(tmp_path, 10 * BLOCK_LINES)
-    split = {"train": ["train.txt"], "split": {"validation": 0.3, "test": 0.3}}
+    split: dict[str, Any] = {"train": ["train.txt"], "split": {"validation": 0.3, "test": 0.3}}
     _, lines = run(config(tmp_path, **split), tmp_path / "text")
     assert [line.partition(" part has ")[0] for line in lines[-2:]] == ["warning: the validation", "warning: the test"]
     assert lines[-1].endswith("noise; raise text.split.test, or name its files in text.test")
-    numbered(tmp_path, 1)
-    with pytest.raises(DataError, match=r"the validation part has no lines; raise text\.split\.validation, or name"):
-        run(config(tmp_path, train=["train.txt"], split={"validation": 0.0, "test": 0.0}), tmp_path / "text")
+
+
+@pytest.mark.parametrize(
+    ("part", "split", "files", "advice"),
+    [
+        ("train", {"validation": 0.99, "test": 0.005}, "text.validation and text.test", "lower the shares of text."),
+        ("validation", {}, "text.validation and text.test", "raise text.split.validation"),
+        ("test", {}, "text.test", "raise text.split.test"),
+    ],
+)
+def test_a_text_too_short_to_be_split(
+    tmp_path: Path, part: str, split: dict[str, float], files: str, advice: str
+) -> None:
+    numbered(tmp_path, BLOCK_LINES + 3)
+    named: dict[str, Any] = {"validation": ["validation.txt"]} if part == "test" else {}
+    settings = config(tmp_path, train=["train.txt"], split=split, **named)
+    lines: list[str] = []
+    with pytest.raises(DataError) as error:
+        prepare_text(settings, tmp_path / "text", lines.append)
+    assert str(error.value).startswith(
+        f"the {part} part has no lines: text.train is split in blocks of 20 lines, and has 2 of them (lines in all: 23)"
+        f"; name files in {files}, break long lines, or {advice}"
+    )
+    assert lines == []  # no subword model was trained
+
+
+def test_a_text_of_blank_lines(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("\n  \n\t\n")
+    with pytest.raises(DataError, match=r"^the training part has blank lines alone; expected .*text\.train names$"):
+        run(config(tmp_path), tmp_path / "text")
+    (tmp_path / "train.txt").write_text("\n  \n\ta\n")
+    assert run(config(tmp_path), tmp_path / "text")[0].fresh
 
 
 def test_generated_brackets(tmp_path: Path) -> None:
@@ -174,6 +204,23 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: bytes | None, messag
     assert not (tmp_path / "text").exists()
 
 
+@pytest.mark.parametrize("model", ["char", "unigram"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"good\n\xff\n", "train.txt: line 2: expected UTF-8, received the byte 0xff; convert the file, for example"),
+        (gzip.compress(b"good\n" * 9)[:-4], "train.txt: expected a whole gzip file, but it is cut short; copy or"),
+    ],
+)
+def test_training_files_that_cannot_be_used(tmp_path: Path, model: str, content: bytes, message: str) -> None:
+    (tmp_path / "train.txt").write_bytes(content)
+    with pytest.raises(DataError) as error:
+        run(config(tmp_path, {"model": model, "vocabulary_size": 9}), tmp_path / "text")
+    assert str(error.value).startswith(f"{tmp_path}/{message}")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "text").exists()
+
+
 def test_no_kind_replaces_the_other(tmp_path: Path) -> None:
     pairs = parse_config({"name": "small", "corpus": {"root": str(tmp_path), "train": {"tsv": "train.tsv"}}})
     run(config(tmp_path), tmp_path / "text")
@@ -185,15 +232,37 @@ def test_no_kind_replaces_the_other(tmp_path: Path) -> None:
         run(config(tmp_path), tmp_path / "pairs")
 
 
-def test_a_given_corpus_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run(config(tmp_path), tmp_path / "text")
-    monkeypatch.chdir(tmp_path)
-    preparation, lines = run(config(tmp_path, prepared="text"), tmp_path / "nowhere")
-    assert (preparation.fresh, preparation.folder) == (False, Path("text"))
-    assert lines == ["text: taken as it is; there is nothing to prepare"]
+@pytest.fixture
+def pairs_folder(tmp_path: Path, write_tsv: Callable[..., Path], tsv_config: Callable[..., Config]) -> Path:
+    """A prepared translation corpus."""
+    for part in PARTS:
+        write_tsv(f"{part}.tsv", [("ab", "ba"), ("ba", "ab")])
+    return prepare(tsv_config(filters={"held_out": False}), tmp_path / "pairs", lambda line: None).folder
+
+
+def test_a_given_corpus_is_left_as_it_is(tmp_path: Path, pairs_folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in pairs_folder.iterdir()}
+    preparation, lines = run(config(tmp_path, prepared=str(pairs_folder)), tmp_path / "nowhere")
+    assert (preparation.fresh, preparation.folder) == (False, pairs_folder)
+    assert lines == [f"{pairs_folder}: taken as it is; there is nothing to prepare"]
     assert not (tmp_path / "nowhere").exists()
-    with pytest.raises(DataError, match=r"absent: expected a prepared corpus, found no manifest\.json"):
-        run(config(tmp_path, prepared="absent"), tmp_path / "text")
+    assert {path.name: path.read_bytes() for path in pairs_folder.iterdir()} == before
+
+
+def test_a_given_corpus_that_cannot_be_used(tmp_path: Path, pairs_folder: Path) -> None:
+    absent = tmp_path / "absent"
+    with pytest.raises(DataError) as error:
+        run(config(tmp_path, prepared=str(absent)), tmp_path / "nowhere")
+    assert str(error.value) == (
+        f"text.prepared: expected the folder of a prepared corpus, found no {absent}/manifest.json; run nmt prepare "
+        f"with that corpus' own configuration first, or correct the name"
+    )
+    run(config(tmp_path), tmp_path / "text")
+    with pytest.raises(DataError, match=r"text: expected a translation corpus, received running text"):
+        run(config(tmp_path, prepared=str(tmp_path / "text")), tmp_path / "nowhere")
+    (pairs_folder / "test.arrow").write_bytes(b"")
+    with pytest.raises(CorruptFileError, match=r"test\.arrow: expected SHA-256"):
+        run(config(tmp_path, prepared=str(pairs_folder)), tmp_path / "nowhere")
 
 
 def test_the_table_says_what_the_parts_hold(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 import sentencepiece
 
 from data_prep import subword
-from data_prep.subword import measure_all, measure_coverage, read_sentences, train_subwords
-from nmt.config import SubwordConfig
-from nmt.errors import DataError
+from data_prep.subword import measure_all, measure_coverage, read_sentences, train_subwords, train_text_subwords
+from nmt.config import SubwordConfig, TextSubwordConfig
+from nmt.errors import DataError, Interrupted
 
 Pairs = list[tuple[str, str]]
 
@@ -86,6 +87,25 @@ def test_an_impossible_size_names_the_possible_one(text: Path, model: Any, asked
     beyond = possible + 1 if asked == 5_000 else possible - 1
     with pytest.raises(DataError, match=r"subword\.vocabulary_size"):
         train_subwords(text, SubwordConfig(model=model, vocabulary_size=beyond), 1_000)
+
+
+@pytest.mark.parametrize("model", ["unigram", "bpe", "char"])
+def test_a_text_without_characters(tmp_path: Path, model: Any) -> None:
+    text = text_file(tmp_path / "text.parquet", [("", ""), ("", "")])
+    with pytest.raises(DataError, match=r"^the shared subword model has nothing to learn from: expected a line with a"):
+        train_subwords(text, SubwordConfig(model=model), 1_000)
+
+
+def test_what_reading_the_text_raises_is_raised_as_it_is() -> None:
+    stop = Interrupted("stopped")
+
+    def lines() -> Iterator[str]:
+        yield "the dog"
+        raise stop
+
+    with pytest.raises(Interrupted) as error:
+        train_text_subwords(lines(), TextSubwordConfig(model="char"))
+    assert error.value is stop
 
 
 def test_sentences_of_both_sides_alternate(tmp_path: Path) -> None:

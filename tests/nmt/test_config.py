@@ -113,7 +113,10 @@ def test_all_faults_are_told_at_once(load: Any) -> None:
         ("training: {epochs: ten}", "training.epochs: expected a valid integer; received 'ten'"),
         ("training: {epochs: 1.5}", "training.epochs: expected a valid integer; received 1.5"),
         ("training: {epochs: true}", "training.epochs: expected a valid integer; received True"),
-        ("model: {bidirectional: 1}", "model.bidirectional: expected a valid boolean; received 1"),
+        ("model: {bidirectional: 1}", "model.bidirectional: expected true or false; received 1"),
+        ("model: {bidirectional: yes}", "model.bidirectional: expected true or false; received 'yes'"),
+        ("training: {freeze: encoder}", "training.freeze: expected a list such as [encoder]; received 'encoder'"),
+        ("training: {freeze: {encoder: 1}}", "training.freeze: expected a list such as [a, b]; received {'encoder'"),
         ("model: {dropout: 1.0}", "model.dropout: expected less than 1; received 1.0"),
         ("training: {clip_norm: .nan}", "training.clip_norm: expected"),
     ],
@@ -295,7 +298,7 @@ def test_the_settings_of_a_prepared_corpus_fit_the_model(load: Any, prepared: Pa
         (None, "expected the folder of a prepared corpus, found no "),
         ("{", "to hold the settings of a translation corpus, but it does not (JSONDecodeError: "),
         ("[]", "(TypeError: "),
-        ('{"settings": {"text": {}, "subword": {}}}', "(KeyError: 'corpus')"),
+        ('{"settings": {"subword": {}}}', "(KeyError: 'corpus')"),
         ('{"settings": {"corpus": 7, "subword": {}}}', "(TypeError: "),
     ],
 )
@@ -308,6 +311,41 @@ def test_a_corpus_that_is_not_prepared(load: Any, prepared: Path, manifest: str 
     (fault,) = faults(error)
     assert fault.startswith("corpus.prepared: ")
     assert message in fault and "run nmt prepare" in fault
+
+
+def test_running_text_is_no_prepared_corpus(load: Any, prepared: Path) -> None:
+    (prepared / "manifest.json").write_text('{"kind": "text", "settings": {"text": {}, "subword": {}}}')
+    with pytest.raises(ConfigError) as error:
+        load(MINIMAL, f"corpus.prepared={prepared}")
+    assert faults(error) == [
+        f"corpus.prepared: expected a prepared translation corpus in {prepared}, received running text; name the "
+        f"folder of a translation corpus"
+    ]
+
+
+def test_a_prepared_corpus_hides_no_unknown_key(load: Any, prepared: Path) -> None:
+    overrides = ("corpus.trian=3", "corpus.filters.max_token=3", "subword.modle=char", "subword.vocabulary_size=1")
+    with pytest.raises(ConfigError) as error:
+        load("name: small\n", f"corpus.prepared={prepared}", *overrides)
+    found = faults(error)
+    assert [fault.partition(": unknown key; expected one of ")[0] for fault in found] == [
+        "corpus.filters.max_token",
+        "corpus.trian",
+        "subword.modle",
+    ]
+    assert [fault.rpartition(". ")[2] for fault in found] == [
+        "Did you mean 'max_tokens'?",
+        "Did you mean 'train'?",
+        "Did you mean 'model'?",
+    ]
+
+
+def test_a_section_without_its_faulty_key_is_not_compared(load: Any) -> None:
+    with pytest.raises(ConfigError) as error:
+        load("name: small\ncorpus: {trian: {tsv: a}}\nsubword: {source_normalization: nfkc}\n")
+    first, second = sorted(faults(error))
+    assert first.startswith("corpus.trian: unknown key;")
+    assert second.startswith("subword: a shared subword model has one normalization;")
 
 
 def test_a_prepared_corpus_is_named_by_its_folder(load: Any) -> None:

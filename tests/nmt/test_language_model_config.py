@@ -60,6 +60,11 @@ def test_overrides_and_resolved_values_read_back(load: Any) -> None:
     assert parse_language_model_config(config.model_dump(mode="json")) == config
 
 
+def test_a_share_of_nothing_beside_files(load: Any) -> None:
+    config = load("name: small\ntext: {train: [a], validation: [b], test: [c], split: {validation: 0, test: 0}}\n")
+    assert (config.text.split.validation, config.text.split.test) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -71,6 +76,17 @@ def test_overrides_and_resolved_values_read_back(load: Any) -> None:
         (
             "name: small\ntext: {synthetic: {}, test: [a]}",
             "text: expected 'test' beside 'train' only; received it beside 'synthetic'",
+        ),
+        ("name: small\ntext: {train: a.txt}", "text.train: expected a list such as [a.txt]; received 'a.txt'"),
+        ("name: small\ntext: {train: [1]}", "text.train.0: expected a valid string; received 1"),
+        (
+            "name: small\ntext: {train: [a], split: {test: 0}}",
+            "text: split.test: expected a share above 0, because no files are named for the test part; received 0; "
+            "take 0.05, or name files in 'test'",
+        ),
+        (
+            "name: small\ntext: {train: [a], test: [b], split: {validation: 0.0, test: 0.0}}",
+            "text: split.validation: expected a share above 0,",
         ),
         ("name: small\ntext: {train: []}", "text: train: expected names of files, received an empty list"),
         (
