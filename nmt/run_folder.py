@@ -86,9 +86,7 @@ class RunFolder:
             DataError: there is no run, or it is that of a language model.
             CorruptFileError: the file does not match its checksum.
         """
-        self._expect(TRANSLATION)
-        path = self.folder / "config.json"
-        return parse_config(unsealed(path), origin=str(path))
+        return parse_config(*self._settings(TRANSLATION))
 
     def language_model_config(self) -> LanguageModelConfig:
         """The configuration that a language model was trained with.
@@ -97,9 +95,7 @@ class RunFolder:
             DataError: there is no run, or it is that of a translation model.
             CorruptFileError: the file does not match its checksum.
         """
-        self._expect(LANGUAGE_MODEL)
-        path = self.folder / "config.json"
-        return parse_language_model_config(unsealed(path), origin=str(path))
+        return parse_language_model_config(*self._settings(LANGUAGE_MODEL))
 
     def corpus_fingerprint(self) -> str:
         """Fingerprint of the prepared corpus that the folder was made with."""
@@ -226,6 +222,12 @@ class RunFolder:
         aside = self.checkpoints_folder / f"{DAMAGED}{step:08d}"
         shutil.rmtree(aside, ignore_errors=True)
         self.checkpoint_at(step).rename(aside)
+
+    def _settings(self, kind: str) -> tuple[dict[str, Any], str]:
+        """The values of `config.json`, and where they stand."""
+        self._expect(kind)
+        path = self.folder / "config.json"
+        return unsealed(path), str(path)
 
     def _expect(self, kind: str) -> None:
         """Refuses the folder of another kind of model."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from keras import ops
 
-from nmt.search.hypotheses import IMPOSSIBLE, Hypotheses, Step, allowed, write_token
-from nmt.tokenizer import END_ID, PAD_ID, START_ID
+from nmt.search.hypotheses import IMPOSSIBLE, Hypotheses, Step
+from nmt.search.stepwise import extend_one_by_one
 
 Adjust = Callable[[Any], Any]
 
@@ -32,34 +32,11 @@ def sample(step: Step, state: Any, limits: Any, max_length: int, uniforms: Any, 
     Returns:
         The tokens, and the log-probabilities that the model itself gives them, before `adjust`.
     """
-    batch = ops.shape(uniforms)[0]
-    goes_on = limits is None
-    last_position = max_length if goes_on else limits - 1  # there, a row must end
 
-    def unfinished(position: Any, _state: Any, _last: Any, _ids: Any, _log_probs: Any, done: Any) -> Any:
-        return ops.logical_and(position < max_length, ops.logical_not(ops.all(done)))
+    def choose(log_probs: Any, position: Any) -> Any:
+        return draw(adjust(ops.log_softmax(log_probs)), ops.take(uniforms, position, axis=1))
 
-    def extend(position: Any, state: Any, last: Any, token_ids: Any, log_probs: Any, done: Any) -> Any:
-        next_log_probs, _, state = step(last, state)  # (batch, vocabulary)
-        must_end = ops.broadcast_to(position >= last_position, (batch,))
-        next_log_probs = allowed(next_log_probs, must_end)
-        tokens = draw(adjust(ops.log_softmax(next_log_probs)), ops.take(uniforms, position, axis=1))  # (batch,)
-        own = ops.take_along_axis(next_log_probs, tokens[:, None], axis=1)[:, 0]
-        log_probs = log_probs + ops.where(done, 0.0, own)
-        last = ops.where(done, PAD_ID, tokens)
-        ends = ops.logical_and(last == END_ID, not goes_on)
-        return position + 1, state, last, write_token(token_ids, position, last), log_probs, done | ends
-
-    start = (
-        ops.convert_to_tensor(0, "int32"),
-        state,
-        ops.full((batch,), START_ID, "int32"),
-        ops.full((batch, max_length), PAD_ID, "int32"),
-        ops.zeros((batch,), "float32"),
-        ops.zeros((batch,), "bool"),
-    )
-    _, _, _, token_ids, log_probs, _ = ops.while_loop(unfinished, extend, start)
-    return Hypotheses(token_ids, log_probs)
+    return extend_one_by_one(step, state, limits, max_length, ops.shape(uniforms)[0], choose)
 
 
 def draw(log_probs: Any, uniforms: Any) -> Any:
