@@ -23,7 +23,7 @@ from nmt.corpus import PreparedCorpus
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 from nmt.training.translation_task import TranslationTask
-from nmt.translation import load_translator
+from nmt.translation.translator import load_translator
 from nmt.warm_start import shared_pieces, warm_start
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nmt.export import translate_apart
 from nmt.saved_model import read_info, version_folder
-from nmt.translation import load_translator
+from nmt.translation.translator import load_translator
 
 
 def main() -> int:

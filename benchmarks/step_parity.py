@@ -17,9 +17,11 @@ import numpy as np
 from keras import ops
 
 from nmt.batches import pad
+from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
-from nmt.tokenizer import END_ID, PAD_ID, START_ID, clean_line
-from nmt.translation import Translator, load_translator
+from nmt.tokenizer import END_ID, PAD_ID, START_ID
+from nmt.translation.lines import Line
+from nmt.translation.translator import Sentence, Translator, load_translator
 
 TOLERANCE = 1e-4
 
@@ -33,31 +35,27 @@ def main() -> int:
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     arguments = parser.parse_args()
 
-    translator = load_translator(arguments.run, arguments.checkpoint)
-    lines = arguments.file.read_bytes().split(b"\n")[: arguments.lines]
-    sources = read_sources(translator, lines)
+    alone: dict[str, object] = {"ensemble": [], "language_model": None}  # training knows nobody else
+    decoding = RunFolder(arguments.run).config().decoding.model_copy(update=alone)
+    translator = load_translator(arguments.run, arguments.checkpoint, decoding)
+    lines = arguments.file.read_bytes().removesuffix(b"\n").split(b"\n")[: arguments.lines]
+    sentences = [sentence for sentence in translator.read([Line(line) for line in lines]) if sentence.sources[0]]
     size = translator.config.batch_size
-    largest = max((difference(translator, sources[i : i + size]) for i in range(0, len(sources), size)), default=0.0)
-    print(f"{len(sources)} translations: log-probabilities differ by at most {largest:.1e} (limit {TOLERANCE:.0e})")
+    batches = [sentences[i : i + size] for i in range(0, len(sentences), size)]
+    largest = max((difference(translator, batch) for batch in batches), default=0.0)
+    print(f"{len(sentences)} translations: log-probabilities differ by at most {largest:.1e} (limit {TOLERANCE:.0e})")
     return int(not largest <= TOLERANCE)  # not a number fails too
 
 
-def read_sources(translator: Translator, lines: list[bytes]) -> list[list[int]]:
-    """Token ids of the lines that have any."""
-    texts = [clean_line(line, translator.config.max_source_bytes) for line in lines]
-    sources = translator.source_tokenizer.encode_all(texts)
-    return [ids[: translator.config.max_source_tokens] for ids in sources if ids]
-
-
-def difference(translator: Translator, sources: list[list[int]]) -> float:
+def difference(translator: Translator, sentences: list[Sentence]) -> float:
     """The largest difference between the three log-probabilities of one batch's translations."""
-    targets, searched = translator.search(sources)
-    source_ids = right_padded([[*ids, END_ID] for ids in sources])
-    target_ids = right_padded([[START_ID, *ids] for ids in targets])
-    labels = right_padded([[*ids, END_ID] for ids in targets])
+    best = [found[0] for found in translator.search(sentences)]
+    source_ids = right_padded([[*sentence.sources[0], END_ID] for sentence in sentences])
+    target_ids = right_padded([[START_ID, *found.token_ids] for found in best])
+    labels = right_padded([[*found.token_ids, END_ID] for found in best])
     values = np.stack(
         [
-            searched,
+            np.array([found.log_prob for found in best]),
             total(teacher_forced(translator.model, source_ids, target_ids), labels),
             total(step_by_step(translator.model, source_ids, target_ids), labels),
         ]

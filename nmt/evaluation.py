@@ -19,10 +19,9 @@ from nmt.files import write_file
 from nmt.metrics import Score, bleu, character_error_rate, chrf, exact_match, ter
 from nmt.run_folder import RunFolder
 from nmt.tokenizer import Tokenizer
-from nmt.translation import load_translator
+from nmt.translation.translator import load_translator
 
 REPORT_FILE = "report.json"
-FUSION_KEYS = {"language_model", "language_model_weight"}
 
 
 @dataclass(frozen=True)
@@ -85,16 +84,27 @@ class Report:
     def title(self) -> str:
         """How the scores were made, in a line."""
         return (
-            f"{self.checkpoint} checkpoint, step {self.step:,}; beam {self.decoding.beam_size}, "
-            f"length penalty {self.decoding.length_penalty:g}{self._fusion}; "
+            f"{self.checkpoint} checkpoint, step {self.step:,}; {self._search}{self._voting}; "
             f"{len(self.hypotheses) / self.seconds:,.1f} lines/s"
         )
 
     @property
-    def _fusion(self) -> str:
-        if not self.decoding.asks_language_model:
-            return ""
-        return f", language model {self.decoding.language_model} of weight {self.decoding.language_model_weight:g}"
+    def _search(self) -> str:
+        decoding = self.decoding
+        search = f"beam {decoding.beam_size}, length penalty {decoding.length_penalty:g}"
+        if decoding.samples:
+            search = f"{decoding.samples} samples, temperature {decoding.temperature:g}, seed {decoding.seed}"
+        if not decoding.minimum_bayes_risk:
+            return search
+        return f"{search}, minimum Bayes risk" + ("" if decoding.samples else f" of the {decoding.n_best} best")
+
+    @property
+    def _voting(self) -> str:
+        decoding = self.decoding
+        members = f", ensemble of {1 + len(decoding.ensemble)}" if decoding.ensemble else ""
+        if not decoding.asks_language_model:
+            return members
+        return f"{members}, language model {decoding.language_model} of weight {decoding.language_model_weight:g}"
 
     def as_dict(self) -> dict[str, Any]:
         """The content of `report.json`: scores, then what was scored and how."""
@@ -106,7 +116,7 @@ class Report:
             "step": self.step,
             "beam_size": self.decoding.beam_size,
             "length_penalty": self.decoding.length_penalty,
-            **(self.decoding.model_dump(include=FUSION_KEYS) if self.decoding.asks_language_model else {}),
+            "decoding": self.decoding.model_dump(exclude_defaults=True),
             "seconds": round(self.seconds, 3),
             "lines_per_second": round(len(self.hypotheses) / self.seconds, 2),
             "corpus_fingerprint": self.corpus_fingerprint,

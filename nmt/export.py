@@ -1,7 +1,8 @@
 """Run folder to SavedModel: strings in, strings out, with tokenization (TF Text) and the whole search inside.
 
-One signature, `serving_default`: `text` (batch,) to `translation`, `log_prob` and `cut`, each (batch,), as
-`nmt.translation` computes them. An export is written aside, flushed, run in a second process, compared, and renamed to
+Two signatures: `serving_default`, of `text` (batch,) to `translation`, `score`, `log_prob` and `cut`, each (batch,), as
+`nmt.translation.translator` computes them; `score_pairs`, of `text` and `translation` to `log_prob`, as
+`nmt.translation.scoring` does. An export is written aside, flushed, run in a second process, compared, and renamed to
 the next version number: a server that watches the folder meets only whole ones. Imports TensorFlow, and runs on Keras'
 TensorFlow backend alone.
 """
@@ -25,17 +26,20 @@ import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from nmt.config import Config, DecodingConfig
+from nmt.config import Config, DecodingConfig, changed_decoding
 from nmt.corpus import sha256_of
 from nmt.errors import ExportError
 from nmt.files import write_file
 from nmt.run_folder import RunFolder
-from nmt.saved_model import EXPORT_FORMAT, INFO_FILE, SIGNATURE, ExportInfo, load_ops, versions_in
+from nmt.saved_model import EXPORT_FORMAT, INFO_FILE, SCORE_SIGNATURE, SIGNATURE, ExportInfo, load_ops, versions_in
 from nmt.tokenizer import END_ID, PAD_ID, UNKNOWN_ID, Tokenizer
-from nmt.translation import LENGTH_STEP, Searcher, Translation, Translator, load_translator
+from nmt.translation.lines import Hypothesis, Translation
+from nmt.translation.searcher import Replayer, Searcher
+from nmt.translation.translator import LENGTH_STEP, Translator, load_translator
 
 VERIFICATION_SCRIPT = Path(__file__).with_name("verify_export.py")
 FORBIDDEN_OPS = ("Cudnn", "PyFunc", "Xla")  # a stock TensorFlow Serving on a CPU runs none of them
+OUTSIDE = {"samples": 0, "n_best": 1, "minimum_bayes_risk": False, "copy_unknown": False}  # of `decoding`
 LOG_PROB_TOLERANCE = 1e-3
 SAMPLE_SENTENCES = 8
 HARD_LINES = (
@@ -54,53 +58,79 @@ class StringTranslator(tf.Module):
     """What the SavedModel computes.
 
     Args:
-        searcher: model and search, from source token ids to target token ids.
-        source_model: the source's SentencePiece model.
-        target_model: the target's.
+        searcher: models and search, from source token ids to target token ids.
+        replayer: the same models over given target token ids.
+        source_models: for each translation model, its source's SentencePiece model.
+        target_model: the SentencePiece model of the target.
         decoding: limits of the source's length.
     """
 
-    def __init__(self, searcher: Searcher, source_model: bytes, target_model: bytes, decoding: DecodingConfig) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        replayer: Replayer,
+        source_models: Sequence[bytes],
+        target_model: bytes,
+        decoding: DecodingConfig,
+    ) -> None:
         import tensorflow_text
 
         super().__init__(name="translator")
-        # The names keep them apart: without, both get the source's model when loaded (tensorflow/text#1304).
-        self.source_tokenizer = tensorflow_text.SentencepieceTokenizer(source_model, name="source")
+        # The names keep them apart: without, all get the first one's model when loaded (tensorflow/text#1304).
+        self.source_tokenizers = [
+            tensorflow_text.SentencepieceTokenizer(model, name=f"source_{i}") for i, model in enumerate(source_models)
+        ]
         self.target_tokenizer = tensorflow_text.SentencepieceTokenizer(target_model, name="target")
         self.weights = [variable.value for variable in searcher.variables]
         self.decoding = decoding
-        self._search = searcher.__call__  # the Keras model itself is not saved, only what it computes
+        self._search, self._replay = searcher.__call__, replayer.__call__  # Keras' models themselves are not saved
         text = tf.TensorSpec([None], tf.string, name="text")
+        translation = tf.TensorSpec([None], tf.string, name="translation")
         self.translate = tf.function(self._translate, input_signature=[text], autograph=False)
+        self.score_pairs = tf.function(self._score_pairs, input_signature=[text, translation], autograph=False)
 
     def _translate(self, text: Any) -> dict[str, Any]:
         """Translates strings (batch,)."""
-        source_ids, lengths, cut = self._encode(text)
-        token_ids, log_probs = self._search(source_ids)  # (batch, max_length), (batch,)
-        has_tokens = lengths > 0  # (batch,)
+        source_ids, has_tokens, cut = self._read(text)
+        found = self._search({"source_ids": source_ids})
+        token_ids = found.token_ids[:, 0]  # (batch, max_length)
         is_text = tf.logical_or(token_ids > END_ID, tf.equal(token_ids, UNKNOWN_ID))
         kept = tf.ragged.boolean_mask(token_ids, tf.logical_and(is_text, has_tokens[:, tf.newaxis]))
         return {
             "translation": tf.ensure_shape(self.target_tokenizer.detokenize(kept), [None]),
-            "log_prob": tf.where(has_tokens, log_probs, 0.0),
+            "log_prob": tf.where(has_tokens, found.log_probs[:, 0], 0.0),
+            "score": tf.where(has_tokens, found.scores[:, 0], 0.0),
             "cut": cut,
         }
 
-    def _encode(self, text: Any) -> tuple[Any, Any, Any]:
-        """Source ids (batch, source_length), token counts without the end of sentence (batch,), cut (batch,)."""
-        max_bytes, max_tokens = self.decoding.max_source_bytes, self.decoding.max_source_tokens
+    def _score_pairs(self, text: Any, translation: Any) -> dict[str, Any]:
+        """Log-probabilities of translations (batch,) of strings (batch,)."""
+        source_ids, has_tokens, _ = self._read(text)
+        target_ids, lengths = self._encode(translation, self.target_tokenizer)
+        log_probs, _ = self._replay({"source_ids": source_ids, "target_ids": target_ids})  # (batch, target_length)
+        totals = tf.reduce_sum(tf.where(tf.equal(target_ids, PAD_ID), 0.0, log_probs), axis=1)
+        return {"log_prob": tf.where(tf.logical_or(has_tokens, lengths > 0), totals, 0.0)}
+
+    def _read(self, text: Any) -> tuple[list[Any], Any, Any]:
+        """For each model source ids (batch, source_length); whether lines have tokens, and were cut; each (batch,)."""
+        limit = self.decoding.max_source_tokens
+        read = [self._encode(text, tokenizer, limit) for tokenizer in self.source_tokenizers]
+        lengths = tf.stack([lengths for _, lengths in read])  # (models, batch)
+        long = tf.strings.length(text, unit="BYTE") > self.decoding.max_source_bytes
+        cut = tf.logical_or(tf.reduce_any(lengths > limit, axis=0), long)
+        return [source_ids for source_ids, _ in read], tf.reduce_any(lengths > 0, axis=0), cut
+
+    def _encode(self, text: Any, tokenizer: Any, limit: int | None = None) -> tuple[Any, Any]:
+        """Ids with the end of sentence, right-padded (batch, length), and each line's tokens without it (batch,)."""
         clean = tf.strings.unicode_transcode(
-            tf.strings.substr(text, 0, max_bytes, unit="BYTE"), "UTF-8", "UTF-8", errors="replace"
+            tf.strings.substr(text, 0, self.decoding.max_source_bytes, unit="BYTE"), "UTF-8", "UTF-8", errors="replace"
         )
-        token_ids = self.source_tokenizer.tokenize(clean)  # (batch, tokens), ragged
-        lengths = tf.cast(token_ids.row_lengths(), tf.int32)  # (batch,)
+        token_ids = tokenizer.tokenize(clean)  # (batch, tokens), ragged
         ends = tf.fill([tf.size(text), 1], END_ID)
-        ended = tf.concat([token_ids[:, :max_tokens], ends], axis=1)  # (batch, tokens), ragged
-        longest = tf.reduce_max(tf.concat([tf.minimum(lengths, max_tokens), [0]], axis=0)) + 1
+        ended = tf.concat([token_ids[:, :limit], ends], axis=1)  # (batch, tokens), ragged
+        longest = tf.reduce_max(tf.concat([tf.cast(ended.row_lengths(), tf.int32), [1]], axis=0))
         padded_length = -(-longest // LENGTH_STEP) * LENGTH_STEP
-        source_ids = ended.to_tensor(PAD_ID, shape=tf.stack([-1, padded_length]))
-        cut = tf.logical_or(lengths > max_tokens, tf.strings.length(text, unit="BYTE") > max_bytes)
-        return source_ids, lengths, cut
+        return ended.to_tensor(PAD_ID, shape=tf.stack([-1, padded_length])), tf.cast(token_ids.row_lengths(), tf.int32)
 
 
 def export(run_folder: Path, target: Path, checkpoint: str = "best") -> Path:
@@ -115,6 +145,7 @@ def export(run_folder: Path, target: Path, checkpoint: str = "best") -> Path:
         The new version's folder.
 
     Raises:
+        ConfigError: the section `export` does not fit what `decoding` says.
         ExportError: it could not be written, or does not translate as the run folder does; nothing is left behind then.
         DataError: the folder is no run folder or has no checkpoint yet.
         CorruptFileError: the checkpoint does not match its checksums.
@@ -159,11 +190,13 @@ def write(translator: Translator, folder: Path) -> None:
     """Writes the SavedModel of a translator."""
     module = StringTranslator(
         translator.searcher,
-        translator.source_tokenizer.model,
+        Replayer(translator.ensemble),
+        [tokenizer.model for tokenizer in translator.source_tokenizers],
         translator.target_tokenizer.model,
         translator.config,
     )
-    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.translate})
+    signatures = {SIGNATURE: module.translate, SCORE_SIGNATURE: module.score_pairs}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def seal(folder: Path, info: ExportInfo) -> None:
@@ -189,7 +222,8 @@ def verify(folder: Path, translator: Translator) -> None:
         expected = [next(translator.translate([line])) for line in lines]  # one by one, as there: shapes are equal
     for line, ours, theirs in zip(lines, expected, received, strict=True):
         same = (ours.text, ours.cut) == (theirs.text, theirs.cut)
-        if not same or abs(ours.log_prob - theirs.log_prob) > LOG_PROB_TOLERANCE * max(1.0, abs(ours.log_prob)):
+        figures = zip((ours.log_prob, ours.score), (theirs.log_prob, theirs.score), strict=True)
+        if not same or any(abs(a - b) > LOG_PROB_TOLERANCE * max(1.0, abs(a)) for a, b in figures):
             raise ExportError(
                 f"{folder}: the SavedModel does not translate as the run folder does: for {line[:80]!r} expected "
                 f"{ours}, received {theirs}; nothing was exported, please report this"
@@ -217,7 +251,12 @@ def translate_apart(folder: Path, lines: Sequence[bytes], batch_size: int) -> li
             f"{folder}: the SavedModel did not run in a second process (exit status {process.returncode}): {last}"
         )
     rows = json.loads(process.stdout.splitlines()[-1])
-    return [Translation(base64.b64decode(row["translation"]).decode(), row["log_prob"], row["cut"]) for row in rows]
+    return [
+        Translation(
+            (Hypothesis(base64.b64decode(row["translation"]).decode(), row["log_prob"], row["score"]),), row["cut"]
+        )
+        for row in rows
+    ]
 
 
 def _check_graph(folder: Path) -> None:
@@ -248,9 +287,8 @@ def _sample_sentences(tokenizer: Tokenizer) -> list[bytes]:
 
 
 def _decoding(config: Config) -> DecodingConfig:
-    """The run's decoding, with what the export section sets itself."""
-    own = {key: value for key, value in config.export.model_dump().items() if value is not None}
-    return config.decoding.model_copy(update=own)
+    """The run's decoding, with what the export section sets itself, and without what a graph does not hold."""
+    return changed_decoding(config, {**config.export.model_dump(), **OUTSIDE}, origin=f"{config.name}: export")
 
 
 def _package_versions() -> dict[str, str]:

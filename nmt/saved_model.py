@@ -20,11 +20,11 @@ from pydantic import ValidationError
 
 from nmt.config import DecodingConfig, Section
 from nmt.corpus import sha256_of
-from nmt.errors import CorruptFileError, ExportError
-from nmt.translation import LineTranslator, Translation
+from nmt.errors import CorruptFileError, DataError, ExportError
+from nmt.translation.lines import Hypothesis, Line, LineTranslator, Translation
 
-EXPORT_FORMAT = 1
-SIGNATURE = "serving_default"
+EXPORT_FORMAT = 2
+SIGNATURE, SCORE_SIGNATURE = "serving_default", "score_pairs"
 INFO_FILE = "assets.extra/keras_nmt.json"  # SavedModel loaders leave this folder alone
 
 
@@ -70,6 +70,7 @@ class SavedModelTranslator(LineTranslator):
         try:
             self._model = tf.saved_model.load(str(folder))  # keeps the variables alive
             self._run = self._model.signatures[SIGNATURE]
+            self._score = self._model.signatures[SCORE_SIGNATURE]
         except (OSError, ValueError, KeyError, AttributeError, tf.errors.OpError) as error:
             written_by = info.versions.get("tensorflow")
             raise ExportError(
@@ -80,18 +81,40 @@ class SavedModelTranslator(LineTranslator):
     def translate_batch(self, lines: Sequence[bytes]) -> list[Translation]:
         """Translates lines in one call of the SavedModel."""
         outputs = self._run(text=tf.constant(lines, tf.string, shape=(len(lines),)))
-        texts, log_probs, cut = (outputs[name].numpy() for name in ("translation", "log_prob", "cut"))
+        columns = (outputs[name].numpy() for name in ("translation", "log_prob", "score", "cut"))
         return [
-            Translation(text.decode(), float(log_prob), bool(was_cut))
-            for text, log_prob, was_cut in zip(texts, log_probs, cut, strict=True)
+            Translation((Hypothesis(text.decode(), float(log_prob), float(score)),), bool(was_cut))
+            for text, log_prob, score, was_cut in zip(*columns, strict=True)
         ]
 
-    def _translate_together(self, lines: list[bytes], progress: Callable[[int], None]) -> list[Translation]:
+    def score_batch(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[float]:
+        """Log-probabilities of translations, in one call of the SavedModel; a pair is a source and its translation."""
+        sources, targets = zip(*pairs, strict=True)
+        outputs = self._score(text=tf.constant(sources, tf.string), translation=tf.constant(targets, tf.string))
+        return [float(log_prob) for log_prob in outputs["log_prob"].numpy()]
+
+    def score(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[float]:
+        """Log-probabilities of translations; a pair is a source and its translation."""
+        order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][1]))
+        size, scores = self.info.decoding.batch_size, dict.fromkeys(range(len(pairs)), 0.0)
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            scores |= zip(rows, self.score_batch([pairs[i] for i in rows]), strict=True)
+        return list(scores.values())
+
+    def check_prefix(self, number: int, prefix: str) -> None:
+        """Refuses every prefix."""
+        if prefix:
+            raise DataError(f"{self.folder}: a SavedModel takes no prefixes; translate with the run folder")
+
+    def _translate_together(self, lines: list[Line], progress: Callable[[int], None]) -> list[Translation]:
+        for line in lines:
+            self.check_prefix(line.number, line.prefix)
         translations: dict[int, Translation] = {}
-        order = sorted(range(len(lines)), key=lambda i: -len(lines[i]))
+        order = sorted(range(len(lines)), key=lambda i: -len(lines[i].text))
         for start in range(0, len(order), self.info.decoding.batch_size):
             rows = order[start : start + self.info.decoding.batch_size]
-            translations |= zip(rows, self.translate_batch([lines[i] for i in rows]), strict=True)
+            translations |= zip(rows, self.translate_batch([lines[i].text for i in rows]), strict=True)
             progress(len(rows))
         return [translations[i] for i in range(len(lines))]
 

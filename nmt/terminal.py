@@ -57,7 +57,7 @@ class LiveLine:
 
     def say(self, text: str) -> None:
         """Prints a line above the live one."""
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, emoji=False)
 
     def stop(self) -> None:
         """Removes the live line, if there is one."""
@@ -114,29 +114,40 @@ class LineProgress(LiveLine):
         total: lines in all; None where nobody knows.
         live: draw the count on a terminal; not where the translations go to the same one.
         console: where to; by default stderr.
+        done: lines that were done before.
     """
 
-    def __init__(self, total: int | None = None, live: bool = True, console: Console | None = None) -> None:
+    def __init__(
+        self, total: int | None = None, live: bool = True, console: Console | None = None, done: int = 0
+    ) -> None:
         super().__init__(console, MofNCompleteColumn())
-        self._total, self._live, self._done, self._started = total, live, 0, time.monotonic()
+        self._total, self._live, self._started = total, live, time.monotonic()
+        self._before = self._done = done
         self._next_line = self._started + SECONDS_BETWEEN_LINES
 
     def advance(self, lines: int) -> None:
         """Counts lines."""
         self._done += lines
         now = time.monotonic()
-        rate = f"{self._done / max(1e-9, now - self._started):,.0f} lines/s"
+        figures = self._figures(now)
         if not self.console.is_terminal:
             if now >= self._next_line:
                 self._next_line = now + SECONDS_BETWEEN_LINES
                 total = f"/{self._total:,}" if self._total is not None else ""
-                self.say(f"{self._done:,}{total} lines  {rate}")
+                self.say(f"{self._done:,}{total} lines  {figures}")
         elif self._live:
-            self._show(figures=rate, completed=self._done, total=self._total)
+            self._show(figures=figures, completed=self._done, total=self._total)
 
     def warn(self, text: str) -> None:
         """Prints a warning."""
         self.say(f"nmt: warning: {text}")
+
+    def _figures(self, now: float) -> str:
+        """Lines per second, and where the total is known the time that is left."""
+        rate = (self._done - self._before) / max(1e-9, now - self._started)
+        if self._total is None or not rate:
+            return f"{rate:,.0f} lines/s"
+        return f"{rate:,.0f} lines/s  {duration((self._total - self._done) / rate)} left"
 
 
 def report_table(report: Report) -> Group:

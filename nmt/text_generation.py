@@ -16,11 +16,10 @@ from keras import ops, tree
 
 from nmt.language_model import LanguageModel
 from nmt.search import Hypotheses, sample
-from nmt.search.sampling import temperature, top_k, top_p
+from nmt.search.sampling import Adjust, adjustment
 from nmt.tokenizer import END_ID, START_ID, UNKNOWN_ID, Tokenizer
 
 ROWS_AT_ONCE = 64
-GREEDY_BELOW = 1e-6  # divided by much less, log-probabilities leave the range of float32
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Sampling:
 
     Attributes:
         temperature: of the softmax; 1 is the model's own distribution, 0 always takes the likeliest token, and so does
-            what is below `GREEDY_BELOW`.
+            what is below `nmt.search.sampling.GREEDY_BELOW`.
         top_k: so many of the likeliest tokens alone; None: all.
         top_p: the likeliest tokens alone that have this probability together; 1: all.
         seed: of the random numbers.
@@ -40,15 +39,10 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 1
 
-    def adjust(self, log_probs: Any) -> Any:
-        """Temperature first, then both cuts (see `nmt.search.sampling`); log-probabilities (rows, vocabulary)."""
-        if self.temperature < GREEDY_BELOW:
-            return top_k(log_probs, 1)
-        if self.temperature != 1.0:
-            log_probs = temperature(log_probs, self.temperature)
-        if self.top_k is not None:
-            log_probs = top_k(log_probs, self.top_k)
-        return top_p(log_probs, self.top_p)
+    @property
+    def adjust(self) -> Adjust:
+        """What makes the model's distribution to the one that is drawn from."""
+        return adjustment(self.temperature, self.top_k, self.top_p)
 
 
 class Sampler(keras.Model):
@@ -69,7 +63,7 @@ class Sampler(keras.Model):
         self.running = running
 
     def call(self, inputs: dict[str, Any]) -> Hypotheses:
-        """Samples rows: `last` tokens (rows,), `state` before them, `uniforms` (rows, max_tokens)."""
+        """Samples rows: `last` tokens (rows,), `state` before them, `uniforms` (rows, 1, max_tokens)."""
         last, uniforms = inputs["last"], inputs["uniforms"]
 
         def step(token_ids: Any, state: Any) -> tuple[Any, Any, Any]:
@@ -135,10 +129,10 @@ class TextGenerator:
             _, state = self.model.read(np.array([before], np.int32), state)
         inputs = {
             "last": np.full((rows,), last, np.int32),
-            "uniforms": uniforms,
+            "uniforms": uniforms[:, None],
             "state": tree.map_structure(lambda x: ops.repeat(x, rows, axis=0), state),
         }
-        token_ids: list[list[int]] = sampler.predict_on_batch(inputs).token_ids.tolist()
+        token_ids: list[list[int]] = sampler.predict_on_batch(inputs).token_ids[:, 0].tolist()
         return token_ids
 
     def _continue(self, prefix: str, beginning: list[int], token_ids: list[int]) -> str:

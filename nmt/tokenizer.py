@@ -7,6 +7,7 @@ no network.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -14,6 +15,7 @@ import sentencepiece
 from nmt.errors import CorruptFileError, DataError
 
 PAD_ID, UNKNOWN_ID, START_ID, END_ID = 0, 1, 2, 3
+UNKNOWN_PIECE, UNKNOWN_TEXT = "<unk>", " \u2047 "  # what SentencePiece calls an unknown token, and writes for it
 MAX_PIECE_BYTES = 1_024
 
 
@@ -90,3 +92,11 @@ class Tokenizer:
     def pieces(self, text: str) -> list[str]:
         """The text's subwords, for reading."""
         return list(self._processor.encode(text, out_type=str))
+
+    def ids_of(self, pieces: list[str]) -> list[int]:
+        """The token ids of pieces; one that is not in the vocabulary is unknown."""
+        return [int(self._processor.piece_to_id(piece)) for piece in pieces]
+
+    def decode_pieces(self, pieces: Sequence[str]) -> str:
+        """Text of pieces; one that is not in the vocabulary stands for itself."""
+        return str(self._processor.decode(list(pieces)))

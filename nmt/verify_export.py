@@ -5,7 +5,7 @@ Started by `nmt.export` as a script:
     python -P verify_export.py SAVED_MODEL < request > answer
 
 The request is JSON: `lines` in base64, `batch_size`. The answer is the last line of the output, JSON: of each line
-`translation` in base64, `log_prob` and `cut`.
+`translation` in base64, `log_prob`, `score` and `cut`.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def check_empty_batch(outputs: dict[str, Any]) -> None:
 
 def rows(outputs: dict[str, Any]) -> list[dict[str, Any]]:
     """The outputs of one batch, line by line."""
-    columns = (outputs[name].numpy().tolist() for name in ("translation", "log_prob", "cut"))
+    columns = (outputs[name].numpy().tolist() for name in ("translation", "log_prob", "score", "cut"))
     return [
-        {"translation": base64.b64encode(translation).decode(), "log_prob": log_prob, "cut": cut}
-        for translation, log_prob, cut in zip(*columns, strict=True)
+        {"translation": base64.b64encode(translation).decode(), "log_prob": log_prob, "score": score, "cut": cut}
+        for translation, log_prob, score, cut in zip(*columns, strict=True)
     ]
 
 

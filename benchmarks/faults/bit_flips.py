@@ -36,7 +36,7 @@ from nmt.errors import NmtError
 from nmt.optimizers import make_optimizer
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
-from nmt.translation import load_translator
+from nmt.translation.translator import load_translator
 
 SECONDS_TO_ANSWER = 120.0
 RESUME_FROM_STEP = 100

@@ -33,7 +33,7 @@ from nmt.cli.settings import quiet_start
 with quiet_start():  # before the first fork, and nothing of it computes
     import nmt.terminal
     import nmt.training
-    import nmt.translation  # noqa: F401
+    import nmt.translation.lines  # noqa: F401
 
 NAME = "tiny"
 CONFIGURATION = f"{NAME}.yaml"

@@ -15,7 +15,7 @@ from pathlib import Path
 from nmt.evaluation import read_split
 from nmt.metrics import bleu
 from nmt.run_folder import RunFolder
-from nmt.translation import load_translator
+from nmt.translation.translator import load_translator
 
 
 def main() -> int:

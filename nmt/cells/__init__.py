@@ -15,6 +15,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import keras
+
 
 def make_recurrent(
     cell: str, units: int, recurrent_dropout: float, use_cudnn: bool | str, name: str, backwards: bool = False
@@ -39,9 +41,8 @@ def make_recurrent(
         go_backwards=backwards,
         name=name,
     )
-    layer.supports_jit = (
-        False  # XLA cannot compile the gradient of a loop of unknown length; Keras' LSTM says so itself
-    )
+    if keras.backend.backend() == "tensorflow":
+        layer.supports_jit = False  # its XLA has no gradient for a loop of unknown length; Keras' LSTM says so itself
     return layer
 
 

@@ -19,6 +19,7 @@ from nmt.cli import config_commands, lm_commands
 from nmt.cli.average_command import average
 from nmt.cli.commands import evaluate, export, prepare, train
 from nmt.cli.plot_command import plot
+from nmt.cli.score_command import score
 from nmt.cli.settings import DEBUG
 from nmt.cli.translate_command import translate
 from nmt.errors import NmtError
@@ -94,6 +95,7 @@ def nmt(
 app.command()(prepare)
 app.command()(train)
 app.command()(translate)
+app.command()(score)
 app.command()(evaluate)
 app.command()(average)
 app.command()(plot)

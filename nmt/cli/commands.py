@@ -13,13 +13,18 @@ from nmt.cli.settings import (
     BeamSize,
     Checkpoint,
     ConfigPath,
+    DecodingOverrides,
+    Ensemble,
     LanguageModelRun,
     LanguageModelWeight,
     LengthPenalty,
+    MinimumBayesRisk,
+    NBest,
     Overrides,
     RunPath,
+    Samples,
+    SamplingSeed,
     Which,
-    decoding_of,
     quiet_start,
     training_reporter,
 )
@@ -82,16 +87,24 @@ def evaluate(
     ] = None,
     checkpoint: Checkpoint = None,
     beam_size: BeamSize = None,
+    n_best: NBest = None,
     length_penalty: LengthPenalty = None,
     batch_size: BatchSize = None,
+    samples: Samples = None,
+    seed: SamplingSeed = None,
+    minimum_bayes_risk: MinimumBayesRisk = None,
+    ensemble: Ensemble = None,
     language_model: LanguageModelRun = None,
     language_model_weight: LanguageModelWeight = None,
+    overrides: DecodingOverrides = None,
 ) -> None:
     """Score a model: BLEU, chrF, TER, exact match and character error rate; writes RUN/report.json."""
     if split is not None and (source or reference):
         raise typer.BadParameter("expected either --split, or --source and --reference; received both")
     if (source is None) != (not reference):
         raise typer.BadParameter("expected both --source and --reference, or neither; received one of them")
+    from nmt.config import changed_decoding
+
     with quiet_start():
         from nmt.evaluation import evaluate as evaluate_run
         from nmt.evaluation import read_split
@@ -101,14 +114,19 @@ def evaluate(
     from nmt.terminal import LineProgress, report_table
 
     folder = RunFolder(run)
-    decoding = decoding_of(
-        folder.config(),
-        beam_size=beam_size,
-        length_penalty=length_penalty,
-        batch_size=batch_size,
-        language_model=language_model,
-        language_model_weight=language_model_weight,
-    )
+    changes = {
+        "beam_size": beam_size,
+        "n_best": n_best,
+        "length_penalty": length_penalty,
+        "batch_size": batch_size,
+        "samples": samples,
+        "seed": seed,
+        "minimum_bayes_risk": minimum_bayes_risk,
+        "ensemble": ensemble,
+        "language_model": language_model,
+        "language_model_weight": language_model_weight,
+    }
+    decoding = changed_decoding(folder.config(), changes, overrides or ())
     text = _read_files(source, reference) if source and reference else read_split(folder, (split or Split.test).value)
     with LineProgress(total=len(text.sources)) as progress:
         report = evaluate_run(run, text, (checkpoint or Which.best).value, decoding, progress.advance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -18,7 +19,6 @@ import typer
 from nmt.errors import NmtError
 
 if TYPE_CHECKING:
-    from nmt.config import Config, DecodingConfig
     from nmt.terminal import TerminalReporter
 
 DEBUG: ContextVar[bool] = ContextVar("debug", default=False)
@@ -47,16 +47,26 @@ BatchSize = Annotated[int | None, typer.Option(min=1, help="Lines translated tog
 LanguageModelRun = Annotated[
     str | None, typer.Option("--language-model", metavar="RUN", help="Let the language model of this run folder vote.")
 ]
+NBest = Annotated[int | None, typer.Option(min=1, help="Translations of each line to keep; at most the beam size.")]
+Ensemble = Annotated[
+    list[str] | None,
+    typer.Option("--ensemble", metavar="RUN", help="Let this run folder's model vote too; repeatable."),
+]
+Samples = Annotated[int | None, typer.Option(min=1, help="Sample so many translations instead of searching the best.")]
+SamplingSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Of the samples: same seed, same samples.")]
+MinimumBayesRisk = Annotated[
+    bool | None,
+    typer.Option("--mbr", help="Of the samples or the n best, take what is most like the others (chrF)."),
+]
+DecodingOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="decoding.KEY=VALUE",
+        help="Search in another way than the run's configuration says, see docs/configuration.md; repeatable.",
+    ),
+]
 LanguageModelWeight = Annotated[float | None, typer.Option(min=0.0, help="Weight of its vote; 0 searches without it.")]
-
-
-def decoding_of(config: Config, **changes: float | str | None) -> DecodingConfig:
-    """A run's way to search, with what the command line changes; None changes nothing."""
-    from nmt.config import parse_config
-
-    values = config.model_dump(mode="json")
-    values["decoding"] |= {key: value for key, value in changes.items() if value is not None}
-    return parse_config(values, origin="command line").decoding
 
 
 @contextmanager
@@ -81,6 +91,7 @@ def quiet_start() -> Iterator[None]:
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # else it warns of every new shape of a batch
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as caught:

@@ -20,6 +20,7 @@ from nmt.config.language_model import (
 from nmt.config.model import ModelConfig
 from nmt.config.reading import (
     MAX_CONFIG_BYTES,
+    changed_decoding,
     load_any_config,
     load_config,
     load_language_model_config,
@@ -52,6 +53,7 @@ __all__ = [
     "TextSubwordConfig",
     "TrainingConfig",
     "TranslationTraining",
+    "changed_decoding",
     "differences",
     "load_any_config",
     "load_config",

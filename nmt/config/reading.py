@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from nmt.config.decoding import DecodingConfig
 from nmt.config.experiment import Config
 from nmt.config.faults import all_faults, unknown_keys
 from nmt.config.language_model import LanguageModelConfig
@@ -74,6 +75,37 @@ def parse_config(values: Mapping[str, Any], origin: str = "configuration") -> Co
 def parse_language_model_config(values: Mapping[str, Any], origin: str = "configuration") -> LanguageModelConfig:
     """Checks a language model's plain values; `origin` stands before each fault that is found."""
     return _checked(LanguageModelConfig, values, origin)
+
+
+def changed_decoding(
+    config: Config, changes: Mapping[str, Any], overrides: Sequence[str] = (), origin: str = "command line"
+) -> DecodingConfig:
+    """A run's way to search, with some keys changed.
+
+    Args:
+        config: the run's configuration.
+        changes: values by their keys in the section `decoding`; None changes nothing.
+        overrides: more of them, each as `decoding.key=value`.
+        origin: stands before each fault that is found.
+
+    Raises:
+        ConfigError: a value or a combination is not possible, or an override is of another section.
+    """
+    values = config.model_dump(mode="json")
+    if strangers := [text for text in overrides if not text.strip().startswith("decoding.")]:
+        raise ConfigError(
+            f"{origin}: --set {strangers[0]}: a trained model can only be searched in another way; expected "
+            f"decoding.key=value, such as decoding.beam_size=10"
+        )
+    given: dict[str, Any] = {"decoding": {key: value for key, value in changes.items() if value is not None}}
+    given = _apply_overrides(given, overrides)["decoding"]
+    values["decoding"] |= given
+    if values["decoding"]["samples"] and (searched := sorted({"beam_size", "n_best", "diversity_groups"} & set(given))):
+        raise ConfigError(
+            f"{origin}: samples: expected either sampling or a search with a beam, received {searched[0]} too; leave "
+            f"it out, or search with samples: 0"
+        )
+    return parse_config(values, origin).decoding
 
 
 def _checked(schema: type[Checked], values: Mapping[str, Any], origin: str) -> Checked:

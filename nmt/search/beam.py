@@ -1,39 +1,74 @@
-"""Beam search with live and finished hypotheses and an exact stop."""
+"""Beam search with live and finished hypotheses, an exact stop, and groups for diversity."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from keras import ops, tree
 
-from nmt.search.hypotheses import IMPOSSIBLE, Hypotheses, Step, allowed, write_token
+from nmt.search.hypotheses import IMPOSSIBLE, MISSING, Hypotheses, Step, is_possible, write_token
+from nmt.search.ranking import PLAIN, Ranking, coverage_of
+from nmt.search.rules import History, Rule, unchanged, within
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
 
 
+class Breadth(NamedTuple):
+    """How many hypotheses beam search keeps.
+
+    Attributes:
+        beam_size: open ones.
+        n_best: finished ones.
+        groups: parts of the beam that shall differ (Vijayakumar et al. 2018); they divide `beam_size`.
+        diversity: what a token loses for each open hypothesis of an earlier group that took it in the same step.
+    """
+
+    beam_size: int
+    n_best: int = 1
+    groups: int = 1
+    diversity: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """Open hypotheses of a group."""
+        return self.beam_size // self.groups
+
+
 class Beam(NamedTuple):
-    """The search's state between two steps; batch rows hold `beam` hypotheses each."""
+    """The search's state between two steps; `width` open hypotheses stand in each group of each row."""
 
     position: Any  # tokens so far, ()
-    state: Any  # the model's, each tensor (batch * beam, ...)
-    live_ids: Any  # (batch, beam, max_length)
-    live_log_probs: Any  # (batch, beam), best first
-    best_ids: Any  # the best finished hypothesis, (batch, max_length)
-    best_log_prob: Any  # (batch,)
-    best_score: Any  # its log-probability over the length penalty, (batch,)
+    state: Any  # the model's, each tensor (batch * groups * width, ...)
+    live_ids: Any  # (batch, groups, width, max_length)
+    live_totals: Any  # log-probabilities as the rule makes them, which search compares; (batch, groups, width)
+    live_log_probs: Any  # the model's own, (batch, groups, width)
+    attention: Any  # summed over the target, (batch, groups, width, source_length); source_length 0: not asked
+    finished: Hypotheses  # best first; (batch, groups, kept, ...)
 
 
-def length_penalty(length: Any, exponent: float) -> Any:
-    """((5 + length) / 6) ** exponent (Wu et al. 2016, eq. 14); lengths count the end of sentence."""
-    return ((5.0 + ops.cast(length, "float32")) / 6.0) ** exponent
+class Candidates(NamedTuple):
+    """The best continuations of a group's hypotheses, best first; each (batch, groups, 2 * width)."""
+
+    origin: Any  # the hypothesis that is continued, from 0 to width - 1
+    tokens: Any
+    keys: Any  # totals without what diversity takes
+    totals: Any
+    log_probs: Any
 
 
 def beam_search(
-    step: Step, state: Any, limits: Any, max_length: int, beam_size: int, penalty_exponent: float
+    step: Step,
+    state: Any,
+    limits: Any,
+    max_length: int,
+    breadth: Breadth,
+    rule: Rule = unchanged,
+    ranking: Ranking = PLAIN,
+    source_mask: Any = None,
 ) -> Hypotheses:
-    """Keeps the `beam_size` likeliest open hypotheses and the best finished one, by score.
+    """Keeps the likeliest open hypotheses and, by their scores, the best finished ones.
 
-    A row is done when no open hypothesis can still beat its finished one: log-probabilities only fall and the penalty
-    only grows up to the row's limit, so `log_prob / penalty(limit)` is the most that an open hypothesis can reach. The
+    A group is done when no open hypothesis of it can still beat its worst finished one (see `Ranking.bound`). The
     result of a row therefore does not depend on the other rows.
 
     Args:
@@ -41,73 +76,166 @@ def beam_search(
         state: the first state; each tensor (batch, ...).
         limits: tokens of each row at most, the end of sentence included; (batch,), each from 1 to max_length.
         max_length: width of the result.
-        beam_size: hypotheses kept open.
-        penalty_exponent: exponent of the length penalty, at least 0.
+        breadth: how many hypotheses are kept.
+        rule: what may be chosen; `nmt.search.rules.within` stands around it.
+        ranking: how finished hypotheses are compared.
+        source_mask: where there are source tokens, for a ranking with a coverage penalty; (batch, source_length).
     """
     batch = ops.shape(limits)[0]
-    limit_penalty = length_penalty(limits, penalty_exponent)  # (batch,)
+    groups, width = breadth.groups, breadth.width
+    rule = within(limits, rule)
 
     def unfinished(*values: Any) -> Any:
         beam = Beam(*values)
-        bound = beam.live_log_probs[:, 0] / limit_penalty  # (batch,)
-        return ops.logical_and(beam.position < max_length, ops.any(bound > beam.best_score))
+        best = ops.max(beam.live_totals, axis=-1)  # (batch, groups)
+        bound = ranking.bound(best, beam.position, limits[:, None], max_length)
+        return ops.logical_and(beam.position < max_length, ops.any(bound > beam.finished.scores[:, :, -1]))
 
     def extend(*values: Any) -> Beam:
         beam = Beam(*values)
-        log_probs, state = _next_log_probs(step, beam, limits)  # (batch, beam, vocabulary)
-        vocabulary = log_probs.shape[-1]
-        totals = ops.reshape(beam.live_log_probs[:, :, None] + log_probs, (-1, beam_size * vocabulary))
-        # Twice the beam: even if every hypothesis ends, `beam_size` stay open.
-        top_log_probs, top = ops.top_k(totals, 2 * beam_size)  # (batch, 2 * beam)
-        origin, tokens = ops.cast(top // vocabulary, "int32"), ops.cast(top % vocabulary, "int32")
-        ids = write_token(_gather(beam.live_ids, origin), beam.position, tokens)
-        ends = tokens == END_ID
-        best = _best_finished(beam, ids, ops.where(ends, top_log_probs, IMPOSSIBLE), penalty_exponent)
+        log_probs, attention, state = _step(step, beam)  # (batch, beam, vocabulary), (batch, groups, width, source)
+        histories = ops.reshape(beam.live_ids, (batch, groups * width, max_length))
+        ruled = rule(log_probs, History(histories, beam.position))
+        found = _candidates(beam, log_probs, ruled, breadth.diversity)
 
-        live_log_probs, kept = ops.top_k(ops.where(ends, IMPOSSIBLE, top_log_probs), beam_size)
-        origin = ops.take_along_axis(origin, kept, axis=1)  # (batch, beam)
-        rows = ops.reshape(origin + beam_size * ops.arange(batch, dtype="int32")[:, None], (-1,))
-        state = tree.map_structure(lambda x: ops.take(x, rows, axis=0), state)
-        return Beam(beam.position + 1, state, _gather(ids, kept), live_log_probs, *best)
+        ids = write_token(_pick(beam.live_ids, found.origin), beam.position, found.tokens)
+        coverage = 0.0
+        if source_mask is not None:
+            summed = ops.reshape(attention, (batch, groups * width, -1))
+            coverage = ops.reshape(coverage_of(summed, source_mask), (batch, groups, width))
+            coverage = ops.take_along_axis(coverage, found.origin, axis=2)
+        ends = found.tokens == END_ID
+        scores = ranking.score(found.totals, beam.position + 1, coverage)
+        scores = ops.where(ops.logical_and(ends, is_possible(found.totals)), scores, MISSING)
+        finished = _best(beam.finished, Hypotheses(ids, found.log_probs, scores))
 
-    first = ops.where(ops.arange(beam_size) == 0, 0.0, IMPOSSIBLE)  # one open hypothesis: the empty one
-    start = Beam(
+        _, kept = ops.top_k(ops.where(ends, MISSING, found.keys), width)  # (batch, groups, width)
+        origin = ops.take_along_axis(found.origin, kept, axis=2)
+        totals = ops.where(ends, MISSING, found.totals)
+        return Beam(
+            beam.position + 1,
+            _reorder(state, origin),
+            _pick(ids, kept),
+            ops.take_along_axis(totals, kept, axis=2),
+            ops.take_along_axis(found.log_probs, kept, axis=2),
+            attention if source_mask is None else _pick(attention, origin),
+            finished,
+        )
+
+    start = _start(state, batch, max_length, breadth, source_mask)
+    finished = Beam(*ops.while_loop(unfinished, extend, tuple(start))).finished
+    return _together(finished, breadth)
+
+
+def _start(state: Any, batch: Any, max_length: int, breadth: Breadth, source_mask: Any) -> Beam:
+    """One open hypothesis in each group: the empty one."""
+    groups, width, kept = breadth.groups, breadth.width, min(breadth.n_best, breadth.width)
+    first = ops.where(ops.arange(width) == 0, 0.0, IMPOSSIBLE)
+    totals = ops.broadcast_to(ops.cast(first, "float32"), (batch, groups, width))
+    source_length = 0 if source_mask is None else ops.shape(source_mask)[1]
+    return Beam(
         position=ops.convert_to_tensor(0, "int32"),
-        state=tree.map_structure(lambda x: ops.repeat(x, beam_size, axis=0), state),
-        live_ids=ops.full((batch, beam_size, max_length), PAD_ID, "int32"),
-        live_log_probs=ops.broadcast_to(ops.cast(first, "float32"), (batch, beam_size)),
-        best_ids=ops.full((batch, max_length), PAD_ID, "int32"),
-        best_log_prob=ops.full((batch,), IMPOSSIBLE, "float32"),
-        best_score=ops.full((batch,), 2.0 * IMPOSSIBLE, "float32"),
+        state=tree.map_structure(lambda x: ops.repeat(x, groups * width, axis=0), state),
+        live_ids=ops.full((batch, groups, width, max_length), PAD_ID, "int32"),
+        live_totals=totals,
+        live_log_probs=ops.zeros_like(totals),
+        attention=ops.zeros((batch, groups, width, source_length), "float32"),
+        finished=Hypotheses(
+            ops.full((batch, groups, kept, max_length), PAD_ID, "int32"),
+            ops.full((batch, groups, kept), MISSING, "float32"),
+            ops.full((batch, groups, kept), MISSING, "float32"),
+        ),
     )
-    final = Beam(*ops.while_loop(unfinished, extend, tuple(start)))
-    return Hypotheses(final.best_ids, final.best_log_prob)
 
 
-def _next_log_probs(step: Step, beam: Beam, limits: Any) -> tuple[Any, Any]:
-    """Log-probabilities of each open hypothesis' next token (batch, beam, vocabulary), and the new state."""
-    batch, beam_size, _ = ops.shape(beam.live_ids)
-    last = ops.take(beam.live_ids, ops.maximum(beam.position - 1, 0), axis=2)  # (batch, beam)
+def _step(step: Step, beam: Beam) -> tuple[Any, Any, Any]:
+    """Log-probabilities of each open hypothesis' next token, the attention summed up, and the model's new state."""
+    batch, groups, width, _ = ops.shape(beam.live_ids)
+    last = ops.take(beam.live_ids, ops.maximum(beam.position - 1, 0), axis=3)  # (batch, groups, width)
     last = ops.where(beam.position == 0, START_ID, last)
-    log_probs, _, state = step(ops.reshape(last, (-1,)), beam.state)  # (batch * beam, vocabulary)
-    log_probs = ops.reshape(log_probs, (batch, beam_size, log_probs.shape[-1]))
-    return allowed(log_probs, (beam.position + 1 >= limits)[:, None]), state
+    log_probs, attention, state = step(ops.reshape(last, (-1,)), beam.state)  # (rows, vocabulary), (rows, source)
+    summed = beam.attention
+    if summed.shape[-1] != 0:  # somebody asked
+        summed = summed + ops.reshape(ops.cast(attention, "float32"), ops.shape(summed))
+    return ops.reshape(log_probs, (batch, groups * width, log_probs.shape[-1])), summed, state
 
 
-def _best_finished(beam: Beam, ids: Any, log_probs: Any, penalty_exponent: float) -> tuple[Any, Any, Any]:
-    """The best of the finished hypothesis so far and those that end now; (ids, log-probability, score)."""
-    scores = log_probs / length_penalty(beam.position + 1, penalty_exponent)  # (batch, candidates)
-    scores = ops.concatenate([beam.best_score[:, None], scores], axis=1)
-    log_probs = ops.concatenate([beam.best_log_prob[:, None], log_probs], axis=1)
-    ids = ops.concatenate([beam.best_ids[:, None], ids], axis=1)
-    best = ops.cast(ops.argmax(scores, axis=1), "int32")[:, None]  # the first of equals: the older one
-    return (
-        _gather(ids, best)[:, 0],
-        ops.take_along_axis(log_probs, best, axis=1)[:, 0],
-        ops.take_along_axis(scores, best, axis=1)[:, 0],
+def _candidates(beam: Beam, log_probs: Any, ruled: Any, diversity: float) -> Candidates:
+    """The continuations of all groups; log-probabilities (batch, beam, vocabulary), as the model and as the rule says.
+
+    Twice the width of a group: even if every hypothesis ends, `width` stay open.
+    """
+    batch, groups, width, _ = ops.shape(beam.live_ids)
+    vocabulary = log_probs.shape[-1]
+    shape = batch, groups, width, vocabulary
+    totals = beam.live_totals[..., None] + ops.reshape(ruled, shape)
+    log_probs = beam.live_log_probs[..., None] + ops.reshape(log_probs, shape)
+    if groups == 1:
+        return _likeliest(totals, totals, log_probs)
+    taken = ops.zeros((batch, 1, 1, vocabulary), "float32")  # by how many hypotheses of the groups before
+    found = []
+    for group in range(groups):
+        own = totals[:, group : group + 1]
+        found.append(_likeliest(own - diversity * taken, own, log_probs[:, group : group + 1]))
+        _, kept = ops.top_k(ops.where(found[-1].tokens == END_ID, MISSING, found[-1].keys), width)
+        tokens = ops.take_along_axis(found[-1].tokens, kept, axis=2)  # (batch, 1, width)
+        taken = taken + ops.sum(ops.one_hot(tokens, vocabulary, dtype="float32"), axis=2, keepdims=True)
+    return Candidates(*(ops.concatenate(parts, axis=1) for parts in zip(*found, strict=True)))
+
+
+def _likeliest(keys: Any, totals: Any, log_probs: Any) -> Candidates:
+    """The continuations with the highest keys; each (batch, groups, width, vocabulary)."""
+    batch, groups, width, vocabulary = ops.shape(keys)
+    flat = batch, groups, width * vocabulary
+    keys, top = ops.top_k(ops.reshape(keys, flat), 2 * width)  # (batch, groups, 2 * width)
+    return Candidates(
+        ops.cast(top // vocabulary, "int32"),
+        ops.cast(top % vocabulary, "int32"),
+        keys,
+        ops.take_along_axis(ops.reshape(totals, flat), top, axis=2),
+        ops.take_along_axis(ops.reshape(log_probs, flat), top, axis=2),
     )
 
 
-def _gather(ids: Any, index: Any) -> Any:
-    """Picks hypotheses of each row: (batch, from, length) and (batch, to) to (batch, to, length)."""
-    return ops.take_along_axis(ids, index[:, :, None], axis=1)
+def _best(finished: Hypotheses, new: Hypotheses) -> Hypotheses:
+    """As many of both as there were; of equal scores the older one."""
+    both = (ops.concatenate(parts, axis=2) for parts in zip(finished, new, strict=True))
+    return _largest(Hypotheses(*both), finished.scores.shape[2])
+
+
+def _together(finished: Hypotheses, breadth: Breadth) -> Hypotheses:
+    """The best of all groups; what several of them found counts once."""
+    batch, groups, kept, max_length = ops.shape(finished.token_ids)
+    shape = batch, 1, groups * kept
+    token_ids, log_probs, scores = finished
+    together = Hypotheses(
+        ops.reshape(token_ids, (*shape, max_length)), ops.reshape(log_probs, shape), ops.reshape(scores, shape)
+    )
+    if groups > 1:
+        token_ids = together.token_ids[:, 0]  # (batch, found, max_length)
+        same = ops.all(token_ids[:, :, None] == token_ids[:, None, :], axis=-1)  # (batch, found, found)
+        again = ops.any(ops.logical_and(same, np.tri(groups * kept, k=-1, dtype=bool)), axis=-1)
+        together = together._replace(scores=ops.where(again[:, None], MISSING, together.scores))
+    return Hypotheses(*(part[:, 0] for part in _largest(together, breadth.n_best)))
+
+
+def _largest(hypotheses: Hypotheses, count: int) -> Hypotheses:
+    """Those with the highest scores, best first; (batch, groups, from, ...) to (batch, groups, count, ...)."""
+    scores, kept = ops.top_k(hypotheses.scores, count)
+    kept = ops.cast(kept, "int32")
+    return Hypotheses(
+        _pick(hypotheses.token_ids, kept), ops.take_along_axis(hypotheses.log_probs, kept, axis=2), scores
+    )
+
+
+def _pick(values: Any, index: Any) -> Any:
+    """Picks hypotheses of each group: (batch, groups, from, length) and (batch, groups, to) to (..., to, length)."""
+    return ops.take_along_axis(values, index[..., None], axis=2)
+
+
+def _reorder(state: Any, origin: Any) -> Any:
+    """The model's state of the hypotheses that were continued; origin is (batch, groups, width)."""
+    batch, groups, width = ops.shape(origin)
+    first = width * ops.reshape(ops.arange(batch * groups, dtype="int32"), (batch, groups, 1))
+    rows = ops.reshape(first + ops.cast(origin, "int32"), (-1,))
+    return tree.map_structure(lambda x: ops.take(x, rows, axis=0), state)

@@ -7,10 +7,19 @@ from typing import Any
 from keras import ops
 
 from nmt.search.hypotheses import Hypotheses, Step
+from nmt.search.ranking import PLAIN, Ranking
+from nmt.search.rules import Rule, unchanged
 from nmt.search.stepwise import extend_one_by_one
 
 
-def greedy_search(step: Step, state: Any, limits: Any, max_length: int) -> Hypotheses:
+def greedy_search(
+    step: Step,
+    state: Any,
+    limits: Any,
+    max_length: int,
+    rule: Rule = unchanged,
+    ranking: Ranking = PLAIN,
+) -> Hypotheses:
     """Takes the likeliest token until the end of sentence or the row's limit.
 
     Args:
@@ -18,8 +27,14 @@ def greedy_search(step: Step, state: Any, limits: Any, max_length: int) -> Hypot
         state: the first state; each tensor (batch, ...).
         limits: tokens of each row at most, the end of sentence included; (batch,), each from 1 to max_length.
         max_length: width of the result.
+        rule: what may be chosen; `nmt.search.rules.within` stands around it.
+        ranking: gives the scores, without coverage.
+
+    Returns:
+        One hypothesis for each row.
     """
-    return extend_one_by_one(step, state, limits, max_length, ops.shape(limits)[0], _likeliest)
+    rows = ops.shape(limits)[0], 1
+    return extend_one_by_one(step, state, limits, max_length, rows, _likeliest, rule, ranking)
 
 
 def _likeliest(log_probs: Any, position: Any) -> Any:

@@ -12,12 +12,24 @@ from typing import Any
 from keras import ops
 
 from nmt.search.hypotheses import IMPOSSIBLE, Hypotheses, Step
+from nmt.search.ranking import PLAIN, Ranking
+from nmt.search.rules import Rule, unchanged
 from nmt.search.stepwise import extend_one_by_one
 
 Adjust = Callable[[Any], Any]
+GREEDY_BELOW = 1e-6  # divided by much less, log-probabilities leave the range of float32
 
 
-def sample(step: Step, state: Any, limits: Any, max_length: int, uniforms: Any, adjust: Adjust) -> Hypotheses:
+def sample(
+    step: Step,
+    state: Any,
+    limits: Any,
+    max_length: int,
+    uniforms: Any,
+    adjust: Adjust,
+    rule: Rule = unchanged,
+    ranking: Ranking = PLAIN,
+) -> Hypotheses:
     """Draws tokens until the end of the line or the row's limit.
 
     Args:
@@ -26,35 +38,57 @@ def sample(step: Step, state: Any, limits: Any, max_length: int, uniforms: Any, 
         limits: tokens of each row at most, the end of the line included; (batch,), each from 1 to max_length. None
             draws running text: each row goes on over the ends of its lines and has `max_length` tokens.
         max_length: width of the result.
-        uniforms: random numbers in [0, 1), one a token; (batch, max_length), float32.
-        adjust: makes log-probabilities (batch, vocabulary), normalized, to those that the token is drawn from.
+        uniforms: random numbers in [0, 1), one a token; (batch, samples, max_length), float32.
+        adjust: makes log-probabilities (batch, samples, vocabulary), normalized, to those that the token is drawn from.
+        rule: what may be drawn; `nmt.search.rules.within` stands around it.
+        ranking: gives the scores, without coverage.
 
     Returns:
-        The tokens, and the log-probabilities that the model itself gives them, before `adjust`.
+        The samples in the order of the random numbers, and the log-probabilities that the model itself gives them,
+        before `adjust`.
     """
 
     def choose(log_probs: Any, position: Any) -> Any:
-        return draw(adjust(ops.log_softmax(log_probs)), ops.take(uniforms, position, axis=1))
+        return draw(adjust(ops.log_softmax(log_probs)), ops.take(uniforms, position, axis=2))
 
-    return extend_one_by_one(step, state, limits, max_length, ops.shape(uniforms)[0], choose)
+    rows = ops.shape(uniforms)[0], uniforms.shape[1]
+    return extend_one_by_one(step, state, limits, max_length, rows, choose, rule, ranking)
 
 
 def draw(log_probs: Any, uniforms: Any) -> Any:
     """The tokens at which the cumulative distribution passes the random numbers.
 
     Args:
-        log_probs: (batch, vocabulary).
-        uniforms: numbers in [0, 1); (batch,).
+        log_probs: (..., vocabulary).
+        uniforms: numbers in [0, 1); (...).
 
     Returns:
-        Tokens (batch,), int32; never one whose probability is 0.
+        Tokens (...), int32; never one whose probability is 0.
     """
     probs = ops.exp(log_probs)
-    cumulative = ops.where(probs > 0.0, ops.cumsum(probs, axis=-1), 0.0)  # (batch, vocabulary)
+    cumulative = ops.where(probs > 0.0, ops.cumsum(probs, axis=-1), 0.0)  # (..., vocabulary)
     threshold = uniforms * ops.max(cumulative, axis=-1)  # the sum is 1 only up to rounding
     vocabulary = log_probs.shape[-1]
-    beyond = ops.where(cumulative > threshold[:, None], ops.arange(vocabulary), vocabulary)
+    beyond = ops.where(cumulative > threshold[..., None], ops.arange(vocabulary), vocabulary)
     return ops.cast(ops.min(beyond, axis=-1), "int32")
+
+
+def adjustment(degree: float = 1.0, count: int | None = None, mass: float = 1.0) -> Adjust:
+    """Temperature first, then both cuts: `temperature(degree)`, `top_k(count)`, `top_p(mass)`.
+
+    A temperature of 0, or below `GREEDY_BELOW`, always takes the likeliest token.
+    """
+
+    def adjust(log_probs: Any) -> Any:
+        if degree < GREEDY_BELOW:
+            return top_k(log_probs, 1)
+        if degree != 1.0:
+            log_probs = temperature(log_probs, degree)
+        if count is not None:
+            log_probs = top_k(log_probs, count)
+        return top_p(log_probs, mass)
+
+    return adjust
 
 
 def temperature(log_probs: Any, degree: float) -> Any:

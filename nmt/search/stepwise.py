@@ -1,19 +1,30 @@
-"""The loop of every search that keeps one hypothesis a row: it asks for the next token, and writes it down."""
+"""The loop of every search that decides token by token: it asks for the next token, and writes it down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from keras import ops
+from keras import ops, tree
 
-from nmt.search.hypotheses import Hypotheses, Step, allowed, write_token
+from nmt.search.hypotheses import Hypotheses, Step, write_token
+from nmt.search.ranking import PLAIN, Ranking
+from nmt.search.rules import History, Rule, unchanged, within
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
 
 Choose = Callable[[Any, Any], Any]
 
 
-def extend_one_by_one(step: Step, state: Any, limits: Any, max_length: int, batch: Any, choose: Choose) -> Hypotheses:
+def extend_one_by_one(
+    step: Step,
+    state: Any,
+    limits: Any,
+    max_length: int,
+    hypotheses: tuple[Any, Any],
+    choose: Choose,
+    rule: Rule = unchanged,
+    ranking: Ranking = PLAIN,
+) -> Hypotheses:
     """Takes token after token until the end of sentence or the row's limit.
 
     Args:
@@ -22,36 +33,48 @@ def extend_one_by_one(step: Step, state: Any, limits: Any, max_length: int, batc
         limits: tokens of each row at most, the end of sentence included; (batch,), each from 1 to max_length. None goes
             on over the ends of sentences, to `max_length` tokens in each row.
         max_length: width of the result.
-        batch: rows.
-        choose: gives the next tokens (batch,), int32, of log-probabilities (batch, vocabulary) and a position ().
+        hypotheses: rows, and how many hypotheses each of them has.
+        choose: gives the next tokens (batch, hypotheses), int32, of log-probabilities (batch, hypotheses, vocabulary)
+            and a position ().
+        rule: what may be chosen; `nmt.search.rules.within` stands around it.
+        ranking: gives the scores, without coverage.
 
     Returns:
-        The tokens, and the log-probabilities that the model gives them.
+        The tokens in the order of the hypotheses, and the log-probabilities that the model gives them.
     """
+    batch, count = hypotheses
     goes_on = limits is None
-    last_position = max_length if goes_on else limits - 1  # there, a row must end
+    rule = within(limits, rule)
 
-    def unfinished(position: Any, _state: Any, _last: Any, _ids: Any, _log_probs: Any, done: Any) -> Any:
+    def unfinished(position: Any, _state: Any, _ids: Any, _log_probs: Any, _totals: Any, done: Any) -> Any:
         return ops.logical_and(position < max_length, ops.logical_not(ops.all(done)))
 
-    def extend(position: Any, state: Any, last: Any, token_ids: Any, log_probs: Any, done: Any) -> Any:
-        next_log_probs, _, state = step(last, state)  # (batch, vocabulary)
-        must_end = ops.broadcast_to(position >= last_position, (batch,))
-        next_log_probs = allowed(next_log_probs, must_end)
-        tokens = choose(next_log_probs, position)  # (batch,)
-        own = ops.take_along_axis(next_log_probs, tokens[:, None], axis=1)[:, 0]
-        log_probs = log_probs + ops.where(done, 0.0, own)
-        last = ops.where(done, PAD_ID, tokens)
-        ends = ops.logical_and(last == END_ID, not goes_on)
-        return position + 1, state, last, write_token(token_ids, position, last), log_probs, done | ends
+    def extend(position: Any, state: Any, token_ids: Any, log_probs: Any, totals: Any, done: Any) -> Any:
+        last = ops.take(token_ids, ops.maximum(position - 1, 0), axis=2)  # (batch, hypotheses)
+        last = ops.where(position == 0, START_ID, last)
+        own, _, state = step(ops.reshape(last, (-1,)), state)  # (rows, vocabulary)
+        own = ops.reshape(own, (batch, count, own.shape[-1]))
+        ruled = rule(own, History(token_ids, position))
+        tokens = choose(ruled, position)
+        log_probs = log_probs + ops.where(done, 0.0, _at(own, tokens))
+        totals = totals + ops.where(done, 0.0, _at(ruled, tokens))
+        tokens = ops.where(done, PAD_ID, tokens)
+        ends = ops.logical_and(tokens == END_ID, not goes_on)
+        return position + 1, state, write_token(token_ids, position, tokens), log_probs, totals, done | ends
 
     start = (
         ops.convert_to_tensor(0, "int32"),
-        state,
-        ops.full((batch,), START_ID, "int32"),
-        ops.full((batch, max_length), PAD_ID, "int32"),
-        ops.zeros((batch,), "float32"),
-        ops.zeros((batch,), "bool"),
+        state if count == 1 else tree.map_structure(lambda x: ops.repeat(x, count, axis=0), state),
+        ops.full((batch, count, max_length), PAD_ID, "int32"),
+        ops.zeros((batch, count), "float32"),
+        ops.zeros((batch, count), "float32"),
+        ops.zeros((batch, count), "bool"),
     )
-    _, _, _, token_ids, log_probs, _ = ops.while_loop(unfinished, extend, start)
-    return Hypotheses(token_ids, log_probs)
+    _, _, token_ids, log_probs, totals, _ = ops.while_loop(unfinished, extend, start)
+    lengths = ops.sum(ops.cast(token_ids != PAD_ID, "int32"), axis=-1)
+    return Hypotheses(token_ids, log_probs, ranking.score(totals, lengths))
+
+
+def _at(log_probs: Any, tokens: Any) -> Any:
+    """Log-probabilities (batch, hypotheses, vocabulary) of tokens (batch, hypotheses)."""
+    return ops.take_along_axis(log_probs, tokens[..., None], axis=-1)[..., 0]

@@ -7,15 +7,17 @@ from typing import Any
 
 from nmt.batches import BatchPlan
 from nmt.checkpoints import copy_weights
-from nmt.config import Config
+from nmt.config import Config, DecodingConfig
+from nmt.config.decoding import Limits
 from nmt.corpus import PreparedCorpus
 from nmt.errors import TrainingError
 from nmt.losses import SmoothedCrossEntropy
 from nmt.memory import is_out_of_memory
 from nmt.metrics import bleu, chrf
+from nmt.seq2seq_run import make_seq2seq
 from nmt.training.steps import MemoryAdvice, mean_loss
 from nmt.training.task import ValidationFigures
-from nmt.translation import Translator, make_model
+from nmt.translation.translator import Translator
 
 
 class TranslationValidation:
@@ -37,10 +39,11 @@ class TranslationValidation:
         self.memory_advice = memory_advice
         self.sources, self.references = corpus.text("validation")
         source, target = corpus.tokenizers()
-        self.model = make_model(config, source, target)
+        self.model = make_seq2seq(config, source, target)
         self.model.compile(loss=SmoothedCrossEntropy())
-        # A language model has no vote here: it may be changed while a training goes on, and BLEU chooses checkpoints.
-        greedy = config.decoding.model_copy(update={"beam_size": 1, "language_model": None})
+        # No other model has a vote here: it may be changed while a training goes on, and BLEU chooses checkpoints.
+        limits = config.decoding.model_dump(include=set(Limits.model_fields))
+        greedy = DecodingConfig(beam_size=1, **limits)
         self.translator = Translator(self.model, source, target, greedy)
 
     def run(self, model: Any, average: Mapping[str, Any] | None, check: Callable[[], None]) -> ValidationFigures:

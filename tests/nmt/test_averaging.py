@@ -19,7 +19,7 @@ from nmt.errors import CorruptFileError, DataError, TrainingError
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import Tokenizer
-from nmt.translation import load_translator
+from nmt.translation.translator import load_translator
 
 BEST = (Best(30, [0.9]), Best(10, [0.8]), Best(20, [0.7]))
 VALUES = {10: 1.0, 20: 2.0, 30: 6.0}

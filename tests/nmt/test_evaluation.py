@@ -13,12 +13,12 @@ import pytest
 import sentencepiece
 
 from nmt import evaluation
-from nmt.config import Config, parse_config
+from nmt.config import Config, DecodingConfig, parse_config
 from nmt.errors import DataError
 from nmt.evaluation import Report, TextPairs, evaluate, read_split
 from nmt.run_folder import RunFolder
 from nmt.tokenizer import Tokenizer
-from nmt.translation import Translation
+from nmt.translation.lines import Hypothesis, Translation
 
 ANSWERS = {"One dog.": "Ein Hund.", "Two cats.": "Zwei Katzen.", "No": "Nein\u2028nein"}
 
@@ -33,7 +33,7 @@ class Scripted:
     def translate(self, lines: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[Translation]:
         for line in lines:
             progress(1)
-            yield Translation(ANSWERS.get(line.decode(), ""), 0.0, False)
+            yield Translation((Hypothesis(ANSWERS.get(line.decode(), ""), 0.0, 0.0),))
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +113,30 @@ def test_report_says_what_was_scored_and_how(run: RunFolder) -> None:
 
 def test_report_names_the_language_model_that_had_a_vote(run: RunFolder) -> None:
     report = evaluate_last(run, TextPairs("test", ["One dog."], [["Ein Hund."]]))
-    assert "language model" not in report.title and "language_model" not in report.as_dict()
+    assert "language model" not in report.title and report.as_dict()["decoding"] == {}
     decoding = report.decoding.model_copy(update={"language_model": "runs/german", "language_model_weight": 0.25})
     fused = replace(report, decoding=decoding)
     assert "length penalty 0.6, language model runs/german of weight 0.25; " in fused.title
-    values = fused.as_dict()
-    assert (values["language_model"], values["language_model_weight"]) == ("runs/german", 0.25)
+    assert fused.as_dict()["decoding"] == {"language_model": "runs/german", "language_model_weight": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("decoding", "title"),
+    [
+        ({"samples": 20, "seed": 3}, "20 samples, temperature 1, seed 3; "),
+        (
+            {"samples": 9, "temperature": 0.5, "minimum_bayes_risk": True},
+            "temperature 0.5, seed 1, minimum Bayes risk; ",
+        ),
+        ({"n_best": 4, "minimum_bayes_risk": True}, "length penalty 0.6, minimum Bayes risk of the 4 best; "),
+        ({"ensemble": ["runs/b", "runs/c"]}, "beam 5, length penalty 0.6, ensemble of 3; "),
+    ],
+)
+def test_report_says_how_translations_were_searched(run: RunFolder, decoding: dict[str, Any], title: str) -> None:
+    report = evaluate_last(run, TextPairs("test", ["One dog."], [["Ein Hund."]]))
+    changed = replace(report, decoding=DecodingConfig(**decoding))
+    assert title in changed.title
+    assert changed.as_dict()["decoding"] == decoding
 
 
 def test_translations_are_one_line_each(run: RunFolder) -> None:

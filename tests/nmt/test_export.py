@@ -1,91 +1,30 @@
-"""The SavedModel against the run folder it was made from: same tokens, strings and limits, and nothing half written."""
+"""The SavedModel against the run folder it was made from: same strings and limits, and nothing half written."""
 
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
-import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pytest
-import sentencepiece
 import tensorflow as tf
+from random_runs import HARD_TEXTS, SENTENCES, save_run, train_subwords
 from tensorflow.core.protobuf import saved_model_pb2
 
 from nmt import export as export_module
-from nmt.checkpoints import Best, TrainingState
-from nmt.config import Config, DecodingConfig, parse_config
-from nmt.errors import ExportError
-from nmt.export import HARD_LINES, StringTranslator, export, translate_apart, verify
+from nmt.config import Config, parse_config
+from nmt.errors import ConfigError, ExportError
+from nmt.export import export, translate_apart, verify
 from nmt.run_folder import RunFolder
-from nmt.saved_model import INFO_FILE, SavedModelTranslator, load_saved_model
-from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer, clean_line
-from nmt.translation import Translation, Translator, load_translator, make_model
-
-TEXT = "the cat dog sat runs on a mat fast good we go to school . 나는 학교에 갑니다 오늘 날씨가 좋습니다 감사합니다"
-WORDS = TEXT.split()
-SENTENCES = [" ".join(random.Random(seed).sample(WORDS, 3 + seed % 5)) for seed in range(300)]
-INVALID_UTF8 = [
-    b"\x80",  # a continuation alone
-    b"\xff\xfe",  # bytes that UTF-8 never has
-    b"\xc0\x80",  # NUL in two bytes
-    b"\xc1\xbf",
-    b"\xc2",  # one of two bytes
-    b"\xe2\x82",  # two of three
-    b"\xf0\x9f\x98",  # three of four
-    b"\xe0\x80\xaf",  # a slash in three bytes
-    b"\xf0\x80\x80\xaf",  # in four
-    b"\xed\xa0\x80",  # half of a surrogate pair
-    b"\xed\xa0\xbd\xed\xb8\x80",  # both halves
-    b"\xf4\x90\x80\x80",  # above U+10FFFF
-    b"\xf8\x88\x80\x80\x80",  # five bytes
-]
-HARD_TEXTS = [
-    *HARD_LINES,
-    *INVALID_UTF8,
-    *(b"the cat " + line + b" sat" for line in INVALID_UTF8),
-    b"\xef\xbb\xbfthe cat",  # byte order mark
-    b"\xef\xbf\xbe\xef\xbf\xbf\xef\xbf\xbd",
-    b"\x00",
-    b"the\ncat\r\n\x1b",
-    "\u1112\u1161\u11ab국 \u3000 \u2028 \u2581 \u2581cat".encode(),
-    "학교에 👩🏽‍🚀 𝕬 ﷺ ½ ﬁ".encode(),
-    b"x" * 5_000,
-    "é".encode() * 2_047 + b"a" + "éé".encode(),  # the limit of 4,096 bytes cuts a character
-]
-
-
-def train_subwords(kind: str, normalization: str = "nmt_nfkc") -> Tokenizer:
-    """A subword model of the words above."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES),
-        model_writer=model,
-        model_type=kind,
-        vocab_size=90,
-        hard_vocab_limit=False,
-        normalization_rule_name=normalization,
-        pad_id=PAD_ID,
-        unk_id=UNKNOWN_ID,
-        bos_id=START_ID,
-        eos_id=END_ID,
-        minloglevel=2,
-    )
-    return Tokenizer(model.getvalue())
-
-
-@pytest.fixture(scope="module", params=["unigram", "bpe", "char", "identity"])
-def subwords(request: pytest.FixtureRequest) -> Tokenizer:
-    """One subword model of each kind."""
-    if request.param == "identity":
-        return train_subwords("unigram", normalization="identity")
-    return train_subwords(request.param)
+from nmt.saved_model import INFO_FILE, SavedModelTranslator, load_saved_model, read_info
+from nmt.translation.lines import Hypothesis, Translation
+from nmt.translation.scoring import PairScorer
+from nmt.translation.translator import Translator, load_translator
 
 
 @pytest.fixture(scope="module")
@@ -112,23 +51,16 @@ def config() -> Config:
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
     """A run folder with random weights, and with different subword models on the two sides."""
-    folder = RunFolder(tmp_path_factory.mktemp("run"))
     source, target = train_subwords("unigram"), train_subwords("char")
-    folder.create(config, "f" * 64, (source, target))
-    model = make_model(config, source, target)
-    model.compile(optimizer="adam")
-    model.optimizer.build(model.trainable_variables)
-    generator = np.random.default_rng(5)
-    for variable in model.trainable_variables:  # large enough that the translations differ from line to line
-        variable.assign(generator.normal(size=variable.shape).astype(np.float32))
-    folder.save(model, TrainingState(step=7, best=(Best(7, [0.0]),)))
-    return folder.folder
+    return save_run(tmp_path_factory.mktemp("run"), config, source, target, seed=5)
 
 
 @pytest.fixture(scope="module")
 def version_folder(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real export, verified in its second process."""
-    return export(run_folder, tmp_path_factory.mktemp("saved_models") / "tiny")
+    """A real export; a slow test verifies it in its second process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export_module, "verify", lambda *_: None)
+        return export(run_folder, tmp_path_factory.mktemp("saved_models") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -158,69 +90,6 @@ def fast_export(run_folder: Path, translator: Translator, monkeypatch: pytest.Mo
     return lambda target: export(run_folder, target)
 
 
-# Tokens
-
-
-class SearchResult:
-    """A searcher whose answer is known."""
-
-    def __init__(self, token_ids: np.ndarray) -> None:
-        self.variables: list[Any] = []
-        self.token_ids = token_ids
-
-    def __call__(self, _source_ids: Any) -> tuple[Any, Any]:
-        return tf.constant(self.token_ids), tf.zeros(len(self.token_ids))
-
-
-def encode(subwords: Tokenizer, lines: list[bytes], decoding: DecodingConfig) -> tuple[list[list[int]], list[bool]]:
-    """What the graph makes of lines: ids with the end of sentence, without padding, and whether each was cut."""
-    search: Any = SearchResult(np.zeros((0, 1)))
-    module = StringTranslator(search, subwords.model, subwords.model, decoding)
-    source_ids, _, cut = module._encode(tf.constant(lines))
-    return [[int(i) for i in row if i != PAD_ID] for row in source_ids.numpy()], cut.numpy().tolist()
-
-
-def random_lines() -> list[bytes]:
-    """Short lines of bytes that are likely to break UTF-8, and of characters that are likely to be normalized."""
-    generator = random.Random(11)
-    lead_bytes = [0x20, 0x41, 0x7F, 0x80, 0xA0, 0xBF, 0xC0, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF4, 0xF5, 0xFF]
-    broken = [bytes(generator.choices(lead_bytes, k=generator.randrange(1, 9))) for _ in range(2_000)]
-    characters = " \u2581\u3000ab가\u1100\u1161é\u0301\ufffd\u200d😀\n\t\x00ﬁ"
-    normalized = ["".join(generator.choices(characters, k=generator.randrange(12))).encode() for _ in range(2_000)]
-    return broken + normalized
-
-
-def test_graph_and_library_make_the_same_tokens_of_hard_lines(subwords: Tokenizer) -> None:
-    decoding = DecodingConfig(max_source_tokens=10_000)
-    lines = HARD_TEXTS + random_lines()
-    token_ids, cut = encode(subwords, lines, decoding)
-    expected = [[*subwords.encode(clean_line(line, decoding.max_source_bytes)), END_ID] for line in lines]
-    assert token_ids == expected
-    assert cut == [len(line) > decoding.max_source_bytes for line in lines]
-
-
-def test_graph_cuts_after_bytes_and_after_tokens(subwords: Tokenizer) -> None:
-    line = " ".join(SENTENCES[:5]).encode()
-    ids = subwords.encode(line.decode())
-    assert encode(subwords, [line], DecodingConfig(max_source_tokens=len(ids))) == ([[*ids, END_ID]], [False])
-    assert encode(subwords, [line], DecodingConfig(max_source_tokens=3)) == ([[*ids[:3], END_ID]], [True])
-    assert encode(subwords, [line], DecodingConfig(max_source_bytes=len(line)))[1] == [False]
-    assert encode(subwords, [line], DecodingConfig(max_source_bytes=len(line) - 1))[1] == [True]
-
-
-def test_graph_and_library_make_the_same_text_of_any_tokens(subwords: Tokenizer) -> None:
-    generator = np.random.default_rng(2)
-    token_ids = generator.integers(END_ID + 1, subwords.size, size=(500, 9)).astype(np.int32)
-    token_ids[generator.random(token_ids.shape) < 0.2] = UNKNOWN_ID
-    token_ids[np.arange(500), generator.integers(0, 9, size=500)] = END_ID
-    after_end = np.cumsum(token_ids == END_ID, axis=1) - (token_ids == END_ID) > 0
-    token_ids[after_end] = PAD_ID
-    search: Any = SearchResult(token_ids)
-    module = StringTranslator(search, subwords.model, subwords.model, DecodingConfig())
-    texts = module.translate(tf.constant([b"the cat"] * 500))["translation"].numpy()
-    assert [text.decode() for text in texts] == [subwords.decode(row.tolist()) for row in token_ids]
-
-
 # Translations
 
 
@@ -229,6 +98,7 @@ def test_translates_as_the_run_folder_does(saved_model: SavedModelTranslator, tr
     received, expected = list(saved_model.translate(lines)), list(translator.translate(lines))
     assert [(row.text, row.cut) for row in received] == [(row.text, row.cut) for row in expected]
     assert [row.log_prob for row in received] == pytest.approx([row.log_prob for row in expected], abs=1e-3)
+    assert [row.score for row in received] == pytest.approx([row.score for row in expected], abs=1e-3)
     assert len({row.text for row in received}) > 20  # the lines are told apart
 
 
@@ -240,38 +110,114 @@ def test_a_line_alone_translates_as_among_others(saved_model: SavedModelTranslat
 
 
 def test_a_line_without_tokens_is_empty_and_certain(saved_model: SavedModelTranslator) -> None:
-    assert saved_model.translate_batch([b"", b"the cat", b"   "])[::2] == [Translation("", 0.0, False)] * 2
+    assert saved_model.translate_batch([b"", b"the cat", b"   "])[::2] == [Translation((Hypothesis("", 0.0, 0.0),))] * 2
 
 
-def test_signature_is_one_batch_of_strings_to_three_outputs(saved_model: SavedModelTranslator) -> None:
-    signatures = saved_model._model.signatures
-    assert list(signatures) == ["serving_default"]
-    (text,) = signatures["serving_default"].structured_input_signature[1].values()
-    assert (text.name, text.dtype, text.shape.as_list()) == ("text", tf.string, [None])
-    outputs = signatures["serving_default"].structured_outputs
-    assert {name: (spec.dtype, spec.shape.as_list()) for name, spec in outputs.items()} == {
-        "translation": (tf.string, [None]),
-        "log_prob": (tf.float32, [None]),
-        "cut": (tf.bool, [None]),
-    }
+def test_scores_pairs_as_the_run_folder_does(saved_model: SavedModelTranslator, translator: Translator) -> None:
+    sources = [*HARD_TEXTS, *(sentence.encode() for sentence in SENTENCES[:20])]
+    targets = [*reversed(sources[:30]), b"", *sources[31:]]
+    pairs = list(zip(sources, targets, strict=True))
+    expected = [score.log_prob for score in PairScorer(translator).score(pairs)]
+    assert saved_model.score(pairs) == pytest.approx(expected, abs=1e-3, rel=1e-5)
+    assert len(set(expected)) > 40
+
+
+def test_nothing_as_the_translation_of_nothing_is_certain(saved_model: SavedModelTranslator) -> None:
+    nothing, something, other = saved_model.score([(b" ", b""), (b"the cat", b""), (b"", b"the cat")])
+    assert nothing == 0.0 > max(something, other)
+
+
+def test_the_score_of_a_translation_that_was_found(saved_model: SavedModelTranslator, translator: Translator) -> None:
+    """Where the text is cut into the very tokens that search put together."""
+    lines = [sentence.encode() for sentence in SENTENCES[:40]]
+    pieces = translator.target_tokenizer.pieces
+    found = [
+        (line, one)
+        for line, one in zip(lines, translator.translate(lines), strict=True)
+        if tuple(pieces(one.text)) == one.best.pieces
+    ]
+    scores = saved_model.score([(line, one.text.encode()) for line, one in found])
+    assert scores == pytest.approx([one.log_prob for _, one in found], abs=1e-3)
+    assert len(found) > 3
+
+
+def figures(*names: str) -> dict[str, Any]:
+    return dict.fromkeys(names, (tf.float32, [None]))
+
+
+TEXT = {"text": (tf.string, [None])}
+TRANSLATION = {"translation": (tf.string, [None])}
+CUT = {"cut": (tf.bool, [None])}
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "outputs"),
+    [
+        ("serving_default", TEXT, {**TRANSLATION, **figures("log_prob", "score"), **CUT}),
+        ("score_pairs", {**TEXT, **TRANSLATION}, figures("log_prob")),
+    ],
+)
+def test_a_signature_is_of_one_batch_of_strings(
+    saved_model: SavedModelTranslator, name: str, inputs: dict[str, Any], outputs: dict[str, Any]
+) -> None:
+    assert sorted(saved_model._model.signatures) == ["score_pairs", "serving_default"]
+    signature = saved_model._model.signatures[name]
+    taken = signature.structured_input_signature[1]
+    assert {key: (spec.dtype, spec.shape.as_list()) for key, spec in taken.items()} == inputs
+    given = signature.structured_outputs
+    assert {key: (spec.dtype, spec.shape.as_list()) for key, spec in given.items()} == outputs
 
 
 def test_an_empty_batch_has_empty_outputs(saved_model: SavedModelTranslator) -> None:
-    outputs = saved_model._model.signatures["serving_default"](text=tf.constant([], tf.string))
-    assert {name: output.shape.as_list() for name, output in outputs.items()} == {
-        "translation": [0],
-        "log_prob": [0],
-        "cut": [0],
-    }
+    nothing, signatures = tf.constant([], tf.string), saved_model._model.signatures
+    outputs = {**signatures["score_pairs"](text=nothing, translation=nothing), **signatures["serving_default"](nothing)}
+    assert sorted(outputs) == ["cut", "log_prob", "score", "translation"]
+    assert all(output.shape.as_list() == [0] for output in outputs.values())
 
 
 def test_says_what_it_was_made_from(version_folder: Path) -> None:
     info = json.loads((version_folder / INFO_FILE).read_text())
-    assert (info["format"], info["name"], info["checkpoint"], info["checkpoint_step"]) == (1, "tiny", "best", 7)
+    assert (info["format"], info["name"], info["checkpoint"], info["checkpoint_step"]) == (2, "tiny", "best", 7)
     assert (info["decoding"]["beam_size"], info["decoding"]["length_penalty"]) == (2, 0.5)
     assert info["corpus_fingerprint"] == "f" * 64
     assert info["versions"]["tensorflow"] == tf.__version__
     assert {"saved_model.pb", "variables/variables.index"} <= set(info["files"])
+
+
+def set_config(monkeypatch: pytest.MonkeyPatch, config: Config, **sections: dict[str, Any]) -> None:
+    values = config.model_dump(mode="json")
+    changed = parse_config(values | {name: values[name] | section for name, section in sections.items()})
+    monkeypatch.setattr(RunFolder, "config", lambda _: changed)
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [
+        {"samples": 3, "temperature": 0.5, "minimum_bayes_risk": True},
+        {"beam_size": 4, "n_best": 4},
+        {"copy_unknown": True},
+    ],
+)
+def test_what_a_graph_does_not_hold_is_a_plain_search_there(
+    fast_export: Callable[[Path], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    config: Config,
+    tmp_path: Path,
+    decoding: dict[str, Any],
+) -> None:
+    set_config(monkeypatch, config, decoding=decoding)
+    exported = read_info(fast_export(tmp_path)).decoding
+    assert (exported.beam_size, exported.n_best, exported.samples) == (2, 1, 0)
+    assert not exported.minimum_bayes_risk and not exported.copy_unknown
+
+
+def test_a_beam_that_does_not_fit_the_decoding_is_refused(
+    fast_export: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch, config: Config, tmp_path: Path
+) -> None:
+    set_config(monkeypatch, config, decoding={"beam_size": 6, "diversity_groups": 3}, export={"beam_size": 4})
+    with pytest.raises(ConfigError, match=r"^tiny: export: .*diversity_groups: expected a divisor of beam_size \(4\)"):
+        fast_export(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 # Verification
@@ -282,12 +228,19 @@ def answers(translator: Translator, **changes: Any) -> Callable[..., list[Transl
 
     def translate_apart(_folder: Path, lines: list[bytes], batch_size: int) -> list[Translation]:
         rows = [next(translator.translate([line])) for line in lines]
-        return [*rows[:-1], Translation(**{**vars(rows[-1]), **changes})]
+        last = rows[-1]
+        hypothesis = replace(last.best, **{key: value for key, value in changes.items() if key != "cut"})
+        return [*rows[:-1], Translation((hypothesis,), changes.get("cut", last.cut))]
 
     return translate_apart
 
 
-@pytest.mark.parametrize("changes", [{"text": "other"}, {"log_prob": -1e3}, {"cut": True}])
+@pytest.mark.slow
+def test_a_second_process_translates_as_the_run_folder_does(version_folder: Path, translator: Translator) -> None:
+    verify(version_folder, translator)
+
+
+@pytest.mark.parametrize("changes", [{"text": "other"}, {"log_prob": -1e3}, {"score": -1e3}, {"cut": True}])
 def test_refuses_a_model_that_translates_differently(
     version_folder: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:

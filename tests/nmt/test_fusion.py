@@ -10,19 +10,23 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from small_translators import make_scorer, make_translator
 
-from nmt import fusion
 from nmt.batches import pad
 from nmt.config import DecodingConfig, LanguageModelSizes
 from nmt.errors import DataError
 from nmt.export import HARD_LINES, write
-from nmt.fusion import fuse, fusion_partner
 from nmt.language_model import LanguageModel
 from nmt.saved_model import EXPORT_FORMAT, ExportInfo, SavedModelTranslator
-from nmt.search import Hypotheses, Step, search
+from nmt.search import Breadth, Hypotheses, Ranking, Step, beam_search, greedy_search
+from nmt.search.steps import fuse
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, START_ID, Tokenizer
-from nmt.translation import Searcher, Translator
+from nmt.translation import fusion
+from nmt.translation.ensemble import Ensemble
+from nmt.translation.fusion import fusion_partner
+from nmt.translation.searcher import Searcher
+from nmt.translation.translator import Sentence, Translator
 
 A, B = 4, 5
 VOCABULARY = 6
@@ -47,7 +51,8 @@ def step_over(table: np.ndarray, scale: int = 1) -> Step:
 
 def random_table(seed: int) -> np.ndarray:
     logits = np.random.default_rng(seed).normal(size=(HISTORIES, VOCABULARY)) * 2.0
-    return (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
+    table: np.ndarray = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return table.astype(np.float32)
 
 
 def first_words(a: float, b: float) -> np.ndarray:
@@ -60,8 +65,12 @@ def first_words(a: float, b: float) -> np.ndarray:
 
 def find(step: Step, state: Any, beam: int) -> Hypotheses:
     """The best of one row, as arrays."""
-    found = search(step, state, np.array([4], np.int32), 4, beam, 0.6)
-    return Hypotheses(ops.convert_to_numpy(found.token_ids)[0], ops.convert_to_numpy(found.log_probs)[0])
+    limits, ranking = np.array([4], np.int32), Ranking("gnmt", 0.6)
+    if beam == 1:
+        found = greedy_search(step, state, limits, 4, ranking=ranking)
+    else:
+        found = beam_search(step, state, limits, 4, Breadth(beam), ranking=ranking)
+    return Hypotheses(*(ops.convert_to_numpy(part)[0, 0] for part in found))
 
 
 def zero() -> Any:
@@ -73,13 +82,14 @@ def zero() -> Any:
 def test_by_hand(weight: float, word: int, beam: int) -> None:
     """B wins once ln 0.4 + w ln 0.8 passes ln 0.5 + w ln 0.1: w is over ln 1.25 / ln 8 = 0.107."""
     step = fuse(step_over(first_words(0.5, 0.4)), step_over(first_words(0.1, 0.8)), weight)
-    tokens, log_prob = find(step, (zero(), zero()), beam)
+    tokens, log_prob, score = find(step, (zero(), zero()), beam)
     assert tokens.tolist()[:2] == [word, END_ID]
     own, other = {A: (0.5, 0.1), B: (0.4, 0.8)}[word]
     assert log_prob == pytest.approx(math.log(own) + weight * math.log(other), abs=1e-5)
+    assert score == pytest.approx(log_prob / (7 / 6) ** 0.6, abs=1e-5)
 
 
-@pytest.mark.parametrize("beam", [1, 2, 5])
+@pytest.mark.parametrize("beam", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
 def test_search_over_both_is_search_over_their_sum(beam: int) -> None:
     """The states go with their hypotheses, each model's with its own: the tables go by the whole history."""
     changed = 0
@@ -93,7 +103,7 @@ def test_search_over_both_is_search_over_their_sum(beam: int) -> None:
     assert changed  # else the language models would be of no matter
 
 
-@pytest.mark.parametrize("beam", [1, 5])
+@pytest.mark.parametrize("beam", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_weight_zero_leaves_every_bit(beam: int) -> None:
     for seed in range(4):
         own = step_over(random_table(seed))
@@ -131,10 +141,7 @@ def run(
 def translator(
     model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], run: Path, weight: float, beam: int = 2
 ) -> Translator:
-    decoding = DecodingConfig(
-        beam_size=beam, max_length=8, batch_size=4, language_model=str(run), language_model_weight=weight
-    )
-    return Translator(model, *tokenizers, decoding)
+    return make_translator(model, tokenizers, beam_size=beam, language_model=str(run), language_model_weight=weight)
 
 
 def texts(translator: Translator) -> list[str]:
@@ -157,8 +164,8 @@ def test_log_probability_is_the_weighted_sum_of_both(
 ) -> None:
     """The search's figure equals that of its own answer, read at once by both models."""
     sources = [tokenizers[0].encode(text) for text in ("one two", "nine", "three four five")]
-    targets, log_probs = translator(tiny_model, tokenizers, run, 0.5, beam).search(sources)
-    for source, target, log_prob in zip(sources, targets, log_probs, strict=True):
+    searched = translator(tiny_model, tokenizers, run, 0.5, beam).search([Sentence("", (ids,)) for ids in sources])
+    for source, ((target, log_prob, _),) in zip(sources, searched, strict=True):
         labels = [*target, END_ID]
         inputs = {"source_ids": np.array([[*source, END_ID]]), "target_ids": np.array([[START_ID, *target]])}
         logits, _ = language_model.read(np.array([[END_ID, *target]]), language_model.first_state(1))
@@ -166,16 +173,18 @@ def test_log_probability_is_the_weighted_sum_of_both(
         assert log_prob == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("beam", [1, 5])
+@pytest.mark.parametrize("beam", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_searcher_with_a_vote_of_weight_zero(
     tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], language_model: LanguageModel, beam: int
 ) -> None:
     """The language model runs along, and changes neither a token nor a figure."""
-    decoding = DecodingConfig(beam_size=beam, max_length=8, language_model_weight=0.0)
+    decoding = DecodingConfig(beam_size=beam, max_length=5, language_model_weight=0.0)
     rows = [np.array([*tokenizers[0].encode(text), END_ID], np.int32) for text in ("one two", "six", "nine zero five")]
-    source_ids = pad(rows, 16)
-    fused = Searcher(tiny_model, decoding, language_model).predict_on_batch(source_ids)
-    alone = Searcher(tiny_model, decoding).predict_on_batch(source_ids)
+    inputs = {"source_ids": [pad(rows, 16)]}
+    fused, alone = (
+        Hypotheses(*map(ops.convert_to_numpy, Searcher(ensemble, decoding)(inputs)))
+        for ensemble in (Ensemble([tiny_model], language_model), Ensemble([tiny_model]))
+    )
     assert np.array_equal(fused.token_ids, alone.token_ids)
     assert fused.log_probs == pytest.approx(alone.log_probs, abs=1e-6)
 
@@ -184,11 +193,11 @@ def test_the_language_model_changes_translations(
     tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], run: Path
 ) -> None:
     """It is part of the searcher, so that an export takes its weights along; with weight 0 nobody loads it."""
-    fused, alone = (translator(tiny_model, tokenizers, run, weight) for weight in (0.5, 0.0))
+    fused, alone = (translator(tiny_model, tokenizers, run, weight, beam=1) for weight in (0.5, 0.0))
     assert texts(fused)[:3] != texts(alone)[:3]
     assert texts(fused)[3] == ""
     assert len(fused.searcher.variables) > len(alone.searcher.variables) == len(tiny_model.variables)
-    plain = Translator(tiny_model, *tokenizers, alone.config.model_copy(update={"language_model": None}))
+    plain = make_translator(tiny_model, tokenizers, beam_size=1)
     assert texts(plain) == texts(alone)
 
 
@@ -211,6 +220,7 @@ def test_a_language_model_of_other_subwords(tokenizers: tuple[Tokenizer, Tokeniz
     assert fusion_partner(DecodingConfig(language_model=str(run)), tokenizers[1]) is not None
 
 
+@pytest.mark.slow
 def test_a_saved_model_holds_both_models(
     tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], run: Path
 ) -> None:
@@ -232,3 +242,5 @@ def test_a_saved_model_holds_both_models(
     assert [(row.text, row.cut) for row in received] == [(row.text, row.cut) for row in expected]
     assert [row.log_prob for row in received] == pytest.approx([row.log_prob for row in expected], abs=1e-3)
     assert [row.text for row in received] != [row.text for row in alone.translate(lines)]
+    pairs = [(b"one two", b"eins zwei"), (b"", b""), (b"nine", b"")]
+    assert exported.score(pairs) == pytest.approx([one.log_prob for one in make_scorer(fused).score(pairs)], abs=1e-3)

@@ -11,12 +11,12 @@ import pytest
 import tensorflow as tf
 
 from nmt import saved_model as saved_model_module
-from nmt import translation as translation_module
 from nmt.config import DecodingConfig
-from nmt.errors import CorruptFileError, ExportError
+from nmt.errors import CorruptFileError, DataError, ExportError
 from nmt.export import seal
 from nmt.saved_model import EXPORT_FORMAT, INFO_FILE, ExportInfo, load_ops, load_saved_model
-from nmt.translation import Translation
+from nmt.translation import lines as translation_module
+from nmt.translation.lines import Hypothesis, Translation
 
 LINES = [b"bb", b"", b"aaaa", b"d", b"ccc"]
 INFO = ExportInfo(
@@ -32,16 +32,30 @@ INFO = ExportInfo(
 
 
 class Capitals(tf.Module):
-    """Text to capitals; the "log-probability" counts the bytes, and from four on a line is "cut"."""
+    """Text to capitals; the "log-probability" counts the bytes, half is the score, and from four on a line is "cut".
+
+    That of a pair counts the bytes of both.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         text = tf.TensorSpec([None], tf.string, name="text")
+        translation = tf.TensorSpec([None], tf.string, name="translation")
         self.translate = tf.function(self._translate, input_signature=[text])
+        self.score_pairs = tf.function(self._score_pairs, input_signature=[text, translation])
 
     def _translate(self, text: Any) -> dict[str, Any]:
         length = tf.strings.length(text)
-        return {"translation": tf.strings.upper(text), "log_prob": -tf.cast(length, tf.float32), "cut": length >= 4}
+        log_prob = -tf.cast(length, tf.float32)
+        return {
+            "translation": tf.strings.upper(text),
+            "log_prob": log_prob,
+            "score": log_prob / 2.0,
+            "cut": length >= 4,
+        }
+
+    def _score_pairs(self, text: Any, translation: Any) -> dict[str, Any]:
+        return {"log_prob": -tf.cast(tf.strings.length(text) + tf.strings.length(translation), tf.float32)}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +63,8 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One export. Only to be read."""
     folder = tmp_path_factory.mktemp("capitals") / "1"
     module = Capitals()
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.translate})
+    signatures = {"serving_default": module.translate, "score_pairs": module.score_pairs}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
     seal(folder, INFO)
     return folder
 
@@ -64,11 +79,11 @@ def test_translations_come_in_the_order_of_the_lines(sealed: Path) -> None:
     done: list[int] = []
     translations = list(load_saved_model(sealed).translate(LINES, done.append))
     assert translations == [
-        Translation("BB", -2.0, False),
-        Translation("", 0.0, False),
-        Translation("AAAA", -4.0, True),
-        Translation("D", -1.0, False),
-        Translation("CCC", -3.0, False),
+        Translation((Hypothesis("BB", -2.0, -1.0),), False),
+        Translation((Hypothesis("", 0.0, 0.0),), False),
+        Translation((Hypothesis("AAAA", -4.0, -2.0),), True),
+        Translation((Hypothesis("D", -1.0, -0.5),), False),
+        Translation((Hypothesis("CCC", -3.0, -1.5),), False),
     ]
     assert done == [2, 2, 1]  # batches of decoding.batch_size
 
@@ -109,6 +124,31 @@ def test_no_lines_have_no_translations(sealed: Path) -> None:
     assert translator.translate_texts(["x"]) == ["X"]
 
 
+def test_scores_come_in_the_order_of_the_pairs(sealed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator = load_saved_model(sealed)
+    batches: list[int] = []
+    score_batch = translator.score_batch
+
+    def record(pairs: Any) -> list[float]:
+        batches.append(len(pairs))
+        return score_batch(pairs)
+
+    monkeypatch.setattr(translator, "score_batch", record)
+    assert translator.score([(b"a", b"b"), (b"", b"ccc"), (b"dddd", b"")]) == [-2.0, -3.0, -4.0]
+    assert batches == [2, 1]  # of decoding.batch_size
+    assert translator.score([]) == []
+
+
+def test_it_takes_no_prefixes(sealed: Path) -> None:
+    translator = load_saved_model(sealed)
+    translator.check_prefix(0, "")
+    assert [one.text for one in translator.translate([b"a"], prefixes=[""])] == ["A"]
+    with pytest.raises(DataError, match="takes no prefixes; translate with the run folder"):
+        translator.check_prefix(0, "b")
+    with pytest.raises(DataError, match="takes no prefixes"):
+        list(translator.translate([b"a"], prefixes=["b"]))
+
+
 def test_takes_the_highest_version(version: Path) -> None:
     for name in ("9", "010", "x99", ".tmp-11-1"):
         shutil.copytree(version, version.parent / name)
@@ -137,12 +177,20 @@ def test_a_foreign_saved_model_is_refused(version: Path) -> None:
 
 def test_a_foreign_format_is_refused_with_advice(version: Path) -> None:
     values = json.loads((version / INFO_FILE).read_text())
-    (version / INFO_FILE).write_text(json.dumps({**values, "format": 2}))
-    with pytest.raises(ExportError, match=r"expected export format 1, received 2; export the run again"):
+    (version / INFO_FILE).write_text(json.dumps({**values, "format": 1}))
+    with pytest.raises(ExportError, match=r"expected export format 2, received 1; export the run again"):
         load_saved_model(version)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}', '{"format": 1, "unknown": 2}'])
+def test_a_model_without_the_second_signature_is_an_export_error(tmp_path: Path) -> None:
+    module = Capitals()
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": module.translate})
+    seal(tmp_path / "1", INFO)
+    with pytest.raises(ExportError, match=r"cannot load this SavedModel.*score_pairs.*; export the run again"):
+        load_saved_model(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 2}', '{"format": 2, "unknown": 2}'])
 def test_a_damaged_description_is_refused(version: Path, text: str) -> None:
     (version / INFO_FILE).write_text(text)
     with pytest.raises(CorruptFileError, match=r"keras_nmt\.json: expected the description of an export"):

@@ -17,7 +17,8 @@ from nmt.config import Config, DecodingConfig, load_config, load_language_model_
 from nmt.losses import SmoothedCrossEntropy
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
-from nmt.translation import Searcher
+from nmt.translation.ensemble import Ensemble
+from nmt.translation.searcher import Searcher
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
@@ -159,10 +160,11 @@ def test_the_source_matters(name: str) -> None:
 @pytest.mark.slow
 @each_system
 def test_beam_search_gives_a_row_the_same_alone_and_beside_others(name: str) -> None:
-    searcher = Searcher(tiny_model(name), DecodingConfig(beam_size=3, max_length=6))
-    together = [ops.convert_to_numpy(part) for part in searcher(SOURCE)]
-    assert len({round(float(log_prob), 4) for log_prob in together[1]}) == len(SOURCE)  # the rows differ
-    for row, ids, log_prob in zip(SOURCE, *together, strict=True):
-        alone = [ops.convert_to_numpy(part)[0] for part in searcher(row[None, row != PAD_ID])]
-        np.testing.assert_array_equal(alone[0], ids)
-        np.testing.assert_allclose(alone[1], log_prob, atol=1e-4)
+    searcher = Searcher(Ensemble([tiny_model(name)]), DecodingConfig(beam_size=3, max_length=6, n_best=2))
+    together = [ops.convert_to_numpy(part) for part in searcher({"source_ids": [SOURCE]})]
+    assert len({round(float(log_prob), 4) for log_prob in together[1][:, 0]}) == len(SOURCE)  # the rows differ
+    for row, *expected in zip(SOURCE, *together, strict=True):
+        inputs = {"source_ids": [row[None, row != PAD_ID]]}
+        alone = [ops.convert_to_numpy(part)[0] for part in searcher(inputs)]
+        np.testing.assert_array_equal(alone[0], expected[0])
+        np.testing.assert_allclose(alone[1:], expected[1:], atol=1e-4)

@@ -109,8 +109,8 @@ def test_round_is_one_line_with_a_mark_for_the_best(
 
 def test_folder_names_are_no_markup() -> None:
     console = make_console()
-    TerminalReporter(console).start("runs/[red]x")
-    assert shown(console) == "runs/[red]x\n"
+    TerminalReporter(console).start("runs/[red]x:smile:")
+    assert shown(console) == "runs/[red]x:smile:\n"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.9, "3 s left"), (3_900.0, "1 h 05 min left")])
@@ -151,8 +151,8 @@ def test_line_progress_is_live_on_a_terminal_alone() -> None:
 @pytest.mark.parametrize(
     ("total", "lines"),
     [
-        (5_000, ["2,000/5,000 lines  182 lines/s", "4,000/5,000 lines  182 lines/s"]),
-        (None, ["2,000 lines  182 lines/s"]),
+        (5_000, ["2,000/5,000 lines  182 lines/s  16 s left", "4,000/5,000 lines  182 lines/s  5 s left"]),
+        (None, ["2,000 lines  182 lines/s", "4,000 lines  182 lines/s"]),
     ],
 )
 @pytest.mark.parametrize("live", [True, False])
@@ -165,8 +165,15 @@ def test_without_a_terminal_lines_are_counted_every_ten_seconds(
     progress = LineProgress(total, live=live, console=console)
     for _ in range(4):
         progress.advance(1_000)
-    assert shown(console).splitlines()[: len(lines)] == lines
-    assert len(shown(console).splitlines()) == 2
+    assert shown(console).splitlines() == lines
+
+
+def test_lines_that_were_done_before_count_but_took_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 120.0])
+    monkeypatch.setattr("nmt.terminal.time.monotonic", lambda: next(clock))
+    console = make_console()
+    LineProgress(10_000, console=console, done=4_000).advance(2_000)
+    assert shown(console) == "6,000/10,000 lines  100 lines/s  40 s left\n"
 
 
 def test_line_progress_warns_everywhere() -> None:

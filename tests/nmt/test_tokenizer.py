@@ -10,7 +10,17 @@ import pytest
 import sentencepiece
 
 from nmt.errors import CorruptFileError, DataError
-from nmt.tokenizer import END_ID, MAX_PIECE_BYTES, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer, clean_line
+from nmt.tokenizer import (
+    END_ID,
+    MAX_PIECE_BYTES,
+    PAD_ID,
+    START_ID,
+    UNKNOWN_ID,
+    UNKNOWN_PIECE,
+    UNKNOWN_TEXT,
+    Tokenizer,
+    clean_line,
+)
 
 
 def train_model(**settings: Any) -> bytes:
@@ -55,6 +65,12 @@ def test_unknown_characters(tokenizer: Tokenizer) -> None:
     assert "⁇" in tokenizer.decode(tokenizer.encode("axb"))
 
 
+def test_unknown_has_the_piece_and_the_text_that_sentencepiece_gives_it(tokenizer: Tokenizer) -> None:
+    assert tokenizer.vocabulary[UNKNOWN_ID] == UNKNOWN_PIECE
+    a = tokenizer.ids_of(["a"])
+    assert tokenizer.decode([*a, UNKNOWN_ID, *a]) == f"a{UNKNOWN_TEXT}a"
+
+
 def test_special_ids_leave_no_trace(tokenizer: Tokenizer) -> None:
     ids = tokenizer.encode("ab")
     assert tokenizer.decode([START_ID, *ids, END_ID, PAD_ID]) == "ab"
@@ -74,6 +90,25 @@ def test_many_at_once_equal_one_by_one(tokenizer: Tokenizer) -> None:
 
 def test_pieces_are_readable(tokenizer: Tokenizer) -> None:
     assert "".join(tokenizer.pieces("ab c")) == "▁ab▁c"
+
+
+def test_the_vocabulary_has_the_pieces_by_their_ids(tokenizer: Tokenizer) -> None:
+    vocabulary = tokenizer.vocabulary
+    assert vocabulary[:4] == ["<pad>", "<unk>", "<s>", "</s>"]
+    assert sorted(vocabulary[4:]) == ["a", "b", "c", "▁"]
+    assert tokenizer.ids_of(vocabulary) == list(range(tokenizer.size))
+
+
+def test_ids_and_pieces_of_a_text_are_the_same_tokens(tokenizer: Tokenizer) -> None:
+    assert tokenizer.ids_of(tokenizer.pieces("ab c")) == tokenizer.encode("ab c")
+    assert tokenizer.ids_of(["abc", "x"]) == [UNKNOWN_ID, UNKNOWN_ID]
+
+
+def test_a_piece_that_is_unknown_stands_for_itself(tokenizer: Tokenizer) -> None:
+    """Unlike the unknown token, it has no spaces of its own around it."""
+    assert tokenizer.decode_pieces(["▁", "a", "▁", "日本", "b"]) == "a 日本b"
+    assert tokenizer.decode_pieces(tokenizer.pieces("ab c")) == "ab c"
+    assert tokenizer.decode_pieces([]) == ""
 
 
 @pytest.mark.parametrize("data", [b"", b"not a model", b"\x00" * 64])

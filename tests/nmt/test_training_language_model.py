@@ -32,7 +32,7 @@ from nmt.training import language_model_task, loop, train, train_language_model
 from nmt.training.agreement import check_text
 from nmt.training.language_model_validation import LanguageModelValidation
 from nmt.training.steps import take_step
-from nmt.translation import load_translator
+from nmt.translation.translator import load_translator
 
 Checksum = Callable[[Path], str]
 TINY: dict[str, dict[str, Any]] = {

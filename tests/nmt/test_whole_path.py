@@ -1,7 +1,8 @@
-"""The whole way through the command line: prepare, train, evaluate, export, translate."""
+"""The whole way through the command line: prepare, train, evaluate, export, translate, score."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -55,3 +56,14 @@ def test_from_text_files_to_a_translator(tmp_path: Path, write_corpus: Any, tiny
     assert from_run.count("\n") == 4
     assert from_run.splitlines()[1] == ""
     assert nmt(tmp_path, "translate", "saved_models/tiny", text=lines) == from_run
+
+    (tmp_path / "text").write_text(lines)
+    nmt(tmp_path, "translate", "runs/tiny", "--input=text", "--output=rows.gz", "--format=jsonl", "--n-best=2")
+    records = [json.loads(row) for row in gzip.decompress((tmp_path / "rows.gz").read_bytes()).splitlines()]
+    assert "".join(f"{record['translation']}\n" for record in records) == from_run
+    pieces = "".join(" ".join(record.get("pieces", [])) + "\n" for record in records)
+    (tmp_path / "pieces").write_text(pieces)
+    scores = nmt(tmp_path, "score", "runs/tiny", "--source=text", "--target=pieces", "--pieces").splitlines()
+    assert [float(score) for score in scores] == pytest.approx([record["log_prob"] for record in records], abs=1e-4)
+    answers = nmt(tmp_path, "translate", "saved_models/tiny", "-i", text="nine\n:n\n:q\n")
+    assert f"> {from_run.splitlines()[2]}  (" in answers

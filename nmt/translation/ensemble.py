@@ -1,0 +1,104 @@
+"""The models that translate together: one or several translation models, and perhaps a language model.
+
+They read the same line, each with its own source subwords, and write the same target subwords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+
+from nmt.config import DecodingConfig
+from nmt.decoder import Memory
+from nmt.errors import DataError
+from nmt.language_model import LanguageModel
+from nmt.search import Step
+from nmt.search.steps import ensemble, fuse
+from nmt.seq2seq import Seq2Seq
+from nmt.seq2seq_run import LoadedSeq2Seq, load_seq2seq
+from nmt.tokenizer import Tokenizer
+from nmt.translation.fusion import fusion_partner
+
+KEY = "decoding.ensemble"
+
+
+class Ensemble(keras.layers.Layer):
+    """Models that vote in every step of search.
+
+    Args:
+        models: translation models over the same target vocabulary.
+        language_model: over that vocabulary too, or None.
+        language_model_weight: of its log-probabilities.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Seq2Seq],
+        language_model: LanguageModel | None = None,
+        language_model_weight: float = 0.0,
+    ) -> None:
+        super().__init__(name="ensemble")
+        self.models = list(models)
+        self.language_model = language_model
+        self.language_model_weight = language_model_weight
+        self.built = True  # the models are; else Keras would run them once more before each batch, to see
+
+    def begin(self, source_ids: Sequence[Any]) -> tuple[Step, Any]:
+        """What search asks for: the step of all models together, and its first state.
+
+        Args:
+            source_ids: for each translation model, right-padded ids that end with the end of sentence; each
+                (batch, source_length).
+        """
+        memories = [model.remember(ids) for model, ids in zip(self.models, source_ids, strict=True)]
+        steps: list[Step] = [partial(_step, model, memory) for model, memory in zip(self.models, memories, strict=True)]
+        step, state = steps[0], memories[0].state
+        if len(steps) > 1:
+            step, state = ensemble(steps), [memory.state for memory in memories]
+        if self.language_model is None:
+            return step, state
+        first_state = self.language_model.first_state(ops.shape(source_ids[0])[0])
+        return fuse(step, self.language_model.step, self.language_model_weight), (state, first_state)
+
+
+def load_members(decoding: DecodingConfig, target: Tokenizer, use_cudnn: bool | str = "auto") -> list[LoadedSeq2Seq]:
+    """The further translation models that `decoding.ensemble` names.
+
+    Args:
+        decoding: how translations are searched.
+        target: the first model's target tokenizer.
+        use_cudnn: see `Seq2Seq`.
+
+    Raises:
+        DataError: a folder is no translation model's run folder, has no checkpoint yet, or writes other subwords.
+        CorruptFileError: a checkpoint or subword model does not match its checksum.
+    """
+    members = [load_seq2seq(Path(folder), use_cudnn=use_cudnn) for folder in decoding.ensemble]
+    for folder, member in zip(decoding.ensemble, members, strict=True):
+        if member.target_tokenizer.model != target.model:
+            raise DataError(
+                f"{KEY}: expected runs with the same target subword model, received another one in {folder} "
+                f"({member.target_tokenizer.size:,} pieces, not the same {target.size:,}); take runs that were trained "
+                f"on one prepared corpus (corpus.prepared)"
+            )
+    return members
+
+
+def assemble(model: Seq2Seq, members: Sequence[LoadedSeq2Seq], target: Tokenizer, decoding: DecodingConfig) -> Ensemble:
+    """One ensemble of a model, the members beside it, and the language model that `decoding` names.
+
+    Raises:
+        DataError: that language model is missing or does not fit (see `nmt.translation.fusion`).
+        CorruptFileError: it does not match its checksums.
+    """
+    models = [model, *(member.model for member in members)]
+    return Ensemble(models, fusion_partner(decoding, target), decoding.language_model_weight)
+
+
+def _step(model: Seq2Seq, memory: Memory, token_ids: Any, state: Any) -> tuple[Any, Any, Any]:
+    return model.step(token_ids, state, memory)

@@ -1,0 +1,130 @@
+"""Models and search in one graph: what translation calls batch by batch, and export wraps as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from nmt.config import DecodingConfig
+from nmt.search import Breadth, Hypotheses, Ranking, Replay, Rule, beam_search, greedy_search, replay, sample
+from nmt.search.forced_words import Finished, search_with_words
+from nmt.search.rules import at_least, compose, forced_prefix, never, no_repeated_ngram, repetition_penalty
+from nmt.search.sampling import adjustment
+from nmt.tokenizer import PAD_ID, UNKNOWN_ID
+from nmt.translation.ensemble import Ensemble
+
+EXTRA_TOKENS = 10
+
+Inputs = dict[str, Any]
+
+
+class Searcher(keras.Model):
+    """Source token ids to target token ids.
+
+    Args:
+        ensemble: the models.
+        config: how to search.
+        banned_words: the rule that `config.banned_words` stands for, which needs the target's pieces; None: there is
+            no such word.
+    """
+
+    def __init__(self, ensemble: Ensemble, config: DecodingConfig, banned_words: Rule | None = None) -> None:
+        super().__init__(name="searcher")
+        self.ensemble = ensemble
+        self.decoding = config
+        self.banned_words = banned_words
+        self.ranking = Ranking(
+            config.length_normalization, config.length_penalty, config.word_reward, config.coverage_penalty
+        )
+
+    def build(self, shapes: Any) -> None:
+        """Nothing: the models are built, and Keras need not look for it."""
+
+    def call(self, inputs: Inputs) -> Hypotheses:
+        """Translates rows.
+
+        Args:
+            inputs: `source_ids`: for each model of the ensemble right-padded ids that end with the end of sentence,
+                (batch, source_length). `prefix_ids`, where translations shall begin with given tokens: right-padded,
+                (batch, prefix_length). `uniforms`, for sampling: (batch, samples, max_length).
+        """
+        step, state = self.ensemble.begin(inputs["source_ids"])
+        limits = self._limits(inputs)
+        max_length, rule = self.decoding.max_length, self._rule(inputs)
+        if self.decoding.samples:
+            adjust = adjustment(self.decoding.temperature, self.decoding.top_k, self.decoding.top_p)
+            return sample(step, state, limits, max_length, inputs["uniforms"], adjust, rule, self.ranking)
+        if self.decoding.beam_size == 1:
+            return greedy_search(step, state, limits, max_length, rule, self.ranking)
+        breadth = Breadth(
+            self.decoding.beam_size,
+            self.decoding.n_best,
+            self.decoding.diversity_groups,
+            self.decoding.diversity_strength,
+        )
+        mask = ops.not_equal(inputs["source_ids"][0], PAD_ID) if self.decoding.coverage_penalty else None
+        return beam_search(step, state, limits, max_length, breadth, rule, self.ranking, mask)
+
+    def search_with_words(self, inputs: Inputs, words: Sequence[Sequence[int]], continues_word: np.ndarray) -> Finished:
+        """The best translation of one sentence that has given words (see `nmt.search.forced_words`)."""
+        step, state = self.ensemble.begin(inputs["source_ids"])
+        limit = int(ops.convert_to_numpy(self._limits(inputs))[0])
+        size = self.decoding.beam_size
+        return search_with_words(step, state, limit, words, size, continues_word, self._rule(inputs), self.ranking)
+
+    def _limits(self, inputs: Inputs) -> Any:
+        """Tokens of each row at most, the end of sentence included; (batch,)."""
+        lengths = _lengths(inputs["source_ids"][0])
+        limits = ops.cast(ops.cast(lengths, "float32") * self.decoding.max_length_ratio, "int32") + EXTRA_TOKENS
+        if "prefix_ids" in inputs:
+            limits = limits + _lengths(inputs["prefix_ids"])
+        return ops.minimum(limits, self.decoding.max_length)
+
+    def _rule(self, inputs: Inputs) -> Rule:
+        """What search may choose."""
+        config, rules = self.decoding, []
+        if config.repetition_penalty > 1.0:
+            rules.append(repetition_penalty(config.repetition_penalty))
+        if config.no_repeated_ngram:
+            rules.append(no_repeated_ngram(config.no_repeated_ngram))
+        if config.ban_unknown:
+            rules.append(never([UNKNOWN_ID]))
+        if config.min_length:
+            rules.append(at_least(config.min_length))
+        if self.banned_words is not None:
+            rules.append(self.banned_words)
+        rule = compose(rules)
+        return forced_prefix(inputs["prefix_ids"], rule) if "prefix_ids" in inputs else rule
+
+
+class Replayer(keras.Model):
+    """Source and target token ids to what the models say of each target token.
+
+    Args:
+        ensemble: the models.
+        with_attention: whether to return the first model's attention.
+    """
+
+    def __init__(self, ensemble: Ensemble, with_attention: bool = False) -> None:
+        super().__init__(name="replayer")
+        self.ensemble = ensemble
+        self.with_attention = with_attention
+
+    def build(self, shapes: Any) -> None:
+        """Nothing: the models are built, and Keras need not look for it."""
+
+    def call(self, inputs: Inputs) -> Replay:
+        """Replays rows: `source_ids` as for `Searcher`, and `target_ids` (batch, target_length) without start."""
+        source_ids = inputs["source_ids"]
+        step, state = self.ensemble.begin(source_ids)
+        source_length = ops.shape(source_ids[0])[1] if self.with_attention else 0
+        return replay(step, state, inputs["target_ids"], source_length)
+
+
+def _lengths(token_ids: Any) -> Any:
+    """Tokens of each row of right-padded ids; (batch,)."""
+    return ops.sum(ops.cast(ops.not_equal(token_ids, PAD_ID), "int32"), axis=1)

@@ -1,0 +1,373 @@
+"""`nmt translate`: lines in and lines out, whatever they hold, and files of any size. No model: a fake translates."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from nmt.cli import app, translate_command
+from nmt.cli.growing_file import GrowingFile
+from nmt.cli.lines import MAX_LINE_BYTES
+from nmt.cli.translation_rows import Format, rows_of
+from nmt.errors import DataError
+from nmt.translation.lines import Hypothesis, Translation
+
+
+def nmt(*arguments: str | Path, text: bytes | None = None) -> Result:
+    """Runs the command line in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=text)
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Shouter:
+    """Translates into capitals, behind the prefix; cuts after ten bytes; fails at `boom`, is stopped at `stop`."""
+
+    seen: list[bytes] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+
+    def translate(
+        self,
+        lines: Iterable[bytes],
+        progress: Callable[[int], None] = lambda lines: None,
+        prefixes: Iterable[str] | None = None,
+        first_line: int = 0,
+    ) -> Iterator[Translation]:
+        self.numbers.append(first_line)
+        for line, prefix in zip(lines, repeat("") if prefixes is None else prefixes, strict=False):
+            if line == b"boom":
+                raise DataError("it went boom")
+            if line == b"stop":
+                raise KeyboardInterrupt
+            self.seen.append(line)
+            progress(1)
+            text = prefix + line[:10].decode(errors="replace").upper()
+            yield Translation((Hypothesis(text.replace("|", "\n"), -1.0, -0.5),), len(line) > 10)
+
+    def check_prefix(self, number: int, prefix: str) -> None:
+        if len(prefix) > 5:
+            raise DataError(f"line {number + 1}: expected a shorter prefix")
+
+
+@pytest.fixture
+def shouter(monkeypatch: pytest.MonkeyPatch) -> Shouter:
+    """Takes the place of every model."""
+    fake = Shouter()
+    monkeypatch.setattr(translate_command, "load", lambda *_, **__: fake)
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"", ""),
+        (b"one\ntwo\n", "ONE\nTWO\n"),
+        (b"one\ntwo", "ONE\nTWO\n"),
+        (b"one\r\n\r\ntwo\r\r\n", "ONE\n\nTWO\n"),
+        (b"\n\n", "\n\n"),
+        (b"   \n", "   \n"),
+        (b"\xef\xbb\xbfone\n", "ONE\n"),
+        (b"\xff\xfe\n", "\ufffd\ufffd\n"),
+        ("a\u2028b\x85c\x0bd\n".encode(), "A B C D\n"),
+        (b"a|b\n", "A B\n"),
+        (b"a\x00b\n", "A\x00B\n"),
+        ("😀 한국\n".encode(), "😀 한\ufffd\n"),
+    ],
+)
+def test_one_line_out_for_one_line_in(shouter: Shouter, text: bytes, expected: str) -> None:
+    result = nmt("translate", "x", text=text)
+    assert result.exit_code == 0
+    assert result.stdout_bytes.decode() == expected
+
+
+def test_long_line_is_one_line_with_a_warning(shouter: Shouter) -> None:
+    result = nmt("translate", "x", text=b"short\n" + b"a" * 100_000 + b"\nshort\n")
+    assert result.stdout_bytes == b"SHORT\nAAAAAAAAAA\nSHORT\n"
+    assert result.stderr.startswith("nmt: warning: line 2: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_endless_line_does_not_fill_the_memory(shouter: Shouter) -> None:
+    result = nmt("translate", "x", text=b"a" * (3 * MAX_LINE_BYTES + 5) + b"\nnext")
+    assert result.stdout_bytes == b"AAAAAAAAAA\nNEXT\n"
+    assert len(shouter.seen[0]) == MAX_LINE_BYTES
+
+
+def test_line_of_exactly_the_limit_ends_where_it_ends(shouter: Shouter) -> None:
+    assert nmt("translate", "x", text=b"a" * MAX_LINE_BYTES + b"\nb\n").stdout_bytes == b"AAAAAAAAAA\nB\n"
+
+
+def test_files_instead_of_pipes(shouter: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(b"one\ntwo\n")
+    result = nmt("translate", "x", "--input", tmp_path / "in", "--output", tmp_path / "out")
+    assert (result.exit_code, result.output) == (0, "")
+    assert (tmp_path / "out").read_bytes() == b"ONE\nTWO\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+def test_output_may_be_the_input(shouter: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"one\ntwo\n")
+    (tmp_path / "link").symlink_to("text")
+    assert nmt("translate", "x", "--input", tmp_path / "text", "--output", tmp_path / "link").exit_code == 0
+    assert (tmp_path / "text").read_bytes() == b"ONE\nTWO\n"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_output_stays_as_it_was_on_an_error(shouter: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("old")
+    result = nmt("translate", "x", "--output", tmp_path / "out", text=b"one\nboom\n")
+    assert (result.exit_code, result.stderr) == (1, "nmt: error: it went boom\n")
+    assert (tmp_path / "out").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(("name", "message"), [("", "Is a directory"), ("missing/out", "create missing first")])
+def test_output_that_cannot_be_written(shouter: Shouter, tmp_path: Path, name: str, message: str) -> None:
+    result = nmt("translate", "x", "--output", tmp_path / name, text=b"one\n")
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_output_may_be_a_device(shouter: Shouter) -> None:
+    assert nmt("translate", "x", "--output", "/dev/null", text=b"one\n").exit_code == 0
+
+
+def test_missing_input(shouter: Shouter, tmp_path: Path) -> None:
+    result = nmt("translate", "x", "--input", tmp_path / "none")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"nmt: error: {tmp_path / 'none'}: No such file or directory; name a text file with --input, or leave it out "
+        f"for standard input\n"
+    )
+
+
+def test_somebody_who_types_is_answered_at_once() -> None:
+    answers: list[bytes] = []
+
+    class Terminal:
+        """Hands out a line only when the one before it was answered."""
+
+        def __init__(self) -> None:
+            self.lines = [b"one\n", b"two\n", b""]
+
+        def readline(self, limit: int) -> bytes:
+            assert len(answers) == 3 - len(self.lines)
+            return self.lines.pop(0)
+
+        def write(self, data: bytes) -> None:
+            answers.append(data)
+
+        def flush(self) -> None:
+            pass
+
+    terminal: Any = Terminal()
+    shouter: Any = Shouter()
+    sink, rows = GrowingFile(terminal), rows_of(Format.text)
+    translate_command.translate_lines(shouter, terminal, sink, rows, 1, lambda _: None, lambda _: None)
+    assert answers == [b"ONE\n", b"TWO\n"]
+
+
+ECHO = """
+from nmt.cli import main, translate_command
+from nmt.translation.lines import Hypothesis, Translation
+
+class Echo:
+    def translate(self, lines, *_):
+        return (Translation((Hypothesis(line.decode(), 0.0, 0.0),)) for line in lines)
+
+translate_command.load = lambda *_, **__: Echo()
+main()
+"""
+
+
+def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
+    (tmp_path / "echo.py").write_text(ECHO)
+    command = f"seq 50000 | {sys.executable} echo.py translate x | head -n 1; echo ${{PIPESTATUS[1]}}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300
+    )
+    assert (result.stdout, result.stderr) == ("1\n0\n", "")
+
+
+# Files that grow
+
+
+@pytest.fixture
+def by_twos(shouter: Shouter, monkeypatch: pytest.MonkeyPatch) -> Shouter:
+    """Blocks of two lines."""
+    monkeypatch.setattr(translate_command, "lines_at_once", lambda: 2)
+    return shouter
+
+
+HOW_TO_GO_ON = "has what is done so far; the same command with --resume goes on behind it"
+
+
+@pytest.mark.parametrize(("word", "error"), [("boom", "it went boom"), ("stop", "interrupted")])
+@pytest.mark.parametrize("name", ["out", "out.gz"])
+@pytest.mark.parametrize("format", ["text", "jsonl", "tsv"])
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    by_twos: Shouter, tmp_path: Path, word: str, error: str, name: str, format: str
+) -> None:
+    text, output, whole = tmp_path / "in", tmp_path / name, tmp_path / f"whole-{name}"
+    options: list[str | Path] = ["--input", text, "--format", format]
+    text.write_text(f"a\nb\nc\n{word}\ne\n")
+    result = nmt("translate", "x", *options, "--output", output)
+    part = tmp_path / f"{name}.part"
+    assert (result.exit_code, result.stderr) == (1, f"nmt: {part} {HOW_TO_GO_ON}\nnmt: error: {error}\n")
+    assert part.exists() and not output.exists()
+
+    text.write_text("a\nb\nc\nd\ne\n")
+    by_twos.numbers.clear()
+    assert nmt("translate", "x", *options, "--output", output, "--resume").output == ""
+    several_rows_a_line = (format, name) == ("tsv", "out")  # whether the last line had more rows nobody knows
+    assert by_twos.numbers == [0, 2, 4] if several_rows_a_line else [2, 4]
+    assert nmt("translate", "x", *options, "--output", whole).exit_code == 0
+    assert output.read_bytes() == whole.read_bytes()
+    assert not part.exists()
+
+
+def test_nothing_finished_leaves_nothing(by_twos: Shouter, tmp_path: Path) -> None:
+    result = nmt("translate", "x", "--output", tmp_path / "out", text=b"a\nboom\n")
+    assert result.stderr == "nmt: error: it went boom\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_is_not_overwritten(by_twos: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "out.part").write_text("A\n")
+    result = nmt("translate", "x", "--output", tmp_path / "out", text=b"a\n")
+    assert (result.exit_code, by_twos.seen) == (1, [])
+    assert result.stderr == (
+        f"nmt: error: {tmp_path / 'out.part'}: a translation was stopped here; go on with --resume, or remove the file "
+        f"to start anew\n"
+    )
+    assert (tmp_path / "out.part").read_text() == "A\n"
+
+
+def test_resume_without_a_part_begins_at_the_beginning(by_twos: Shouter, tmp_path: Path) -> None:
+    assert nmt("translate", "x", "--output", tmp_path / "out", "--resume", text=b"a\n").exit_code == 0
+    assert (tmp_path / "out").read_text() == "A\n"
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_more_finished_lines_than_the_input_has(by_twos: Shouter, tmp_path: Path, compressed: bool) -> None:
+    name = "out.gz" if compressed else "out"
+    done = gzip.compress(b"A\nB\nC\nD\n") if compressed else b"A\nB\nC\nD\n"
+    (tmp_path / f"{name}.part").write_bytes(done)
+    result = nmt("translate", "x", "--output", tmp_path / name, "--resume", text=b"a\nb\nc\n")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"nmt: {tmp_path / name}.part {HOW_TO_GO_ON}\n"
+        "nmt: error: --resume: expected an input that begins with the 4 lines that are translated already, received 3 "
+        "lines; give the same input, or remove the part to start anew\n"
+    )
+    assert (tmp_path / f"{name}.part").read_bytes() == done
+
+
+def test_a_run_that_was_killed_at_its_very_end_is_completed(by_twos: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "out.gz.part").write_bytes(gzip.compress(b"A\nB\n") + gzip.compress(b"C\n"))
+    result = nmt("translate", "x", "--output", tmp_path / "out.gz", "--resume", text=b"a\nb\nc\n")
+    assert (result.exit_code, by_twos.seen) == (0, [])
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == b"A\nB\nC\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume"], "--resume goes on with a file; expected --output, received none"),
+        (["-i", "--input", "a"], "expected -i alone"),
+        (["-i", "--format", "tsv"], "expected -i alone"),
+    ],
+)
+def test_options_that_do_not_go_together(shouter: Shouter, arguments: list[str], message: str) -> None:
+    result = nmt("translate", "x", *arguments, text=b"")
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+# Prefixes
+
+
+def test_each_translation_begins_with_its_prefix(by_twos: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "prefixes").write_text("x\n\nz\n")
+    assert nmt("translate", "x", "--prefixes", tmp_path / "prefixes", text=b"a\nb\nc\n").stdout == "xA\nB\nzC\n"
+
+
+def test_a_resumed_run_goes_on_in_the_prefixes_too(by_twos: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "prefixes").write_text("x\ny\nz\n")
+    (tmp_path / "out.part").write_text("xA\nyB\n")
+    options: list[str | Path] = ["--prefixes", tmp_path / "prefixes", "--output", tmp_path / "out", "--resume"]
+    assert nmt("translate", "x", *options, text=b"a\nb\nc\n").exit_code == 0
+    assert (tmp_path / "out").read_text() == "xA\nyB\nzC\n"
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "message"),
+    [
+        ("x\n", "expected a prefix for each of the 2 lines of {input}, received 1; an empty line is no prefix"),
+        ("x\ny\nz\n", "expected a prefix for each of the 2 lines of {input}, received 3; an empty line is no prefix"),
+        ("x\n123456\n", "line 2: expected a shorter prefix"),
+    ],
+)
+def test_prefixes_that_do_not_fit_are_refused_before_the_first_line(
+    shouter: Shouter, tmp_path: Path, prefixes: str, message: str
+) -> None:
+    (tmp_path / "in").write_text("a\nb\n")
+    (tmp_path / "prefixes").write_text(prefixes)
+    result = nmt("translate", "x", "--input", tmp_path / "in", "--prefixes", tmp_path / "prefixes")
+    assert (result.exit_code, shouter.seen, result.stdout) == (1, [], "")
+    assert result.stderr.endswith(message.format(input=tmp_path / "in") + "\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_too_few_prefixes_for_standard_input(by_twos: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "prefixes").write_text("x\ny\nz\n")
+    result = nmt("translate", "x", "--prefixes", tmp_path / "prefixes", text=b"a\nb\nc\nd\n")
+    assert (result.exit_code, result.stdout) == (1, "xA\nyB\n")
+    assert "expected a prefix for each line, received 3 for more lines" in result.stderr
+
+
+def test_missing_prefixes(shouter: Shouter, tmp_path: Path) -> None:
+    result = nmt("translate", "x", "--prefixes", tmp_path / "none", text=b"a\n")
+    assert result.stderr == (
+        f"nmt: error: {tmp_path / 'none'}: No such file or directory; name a text file with --prefixes\n"
+    )
+
+
+# Formats and compressed text
+
+
+def test_rows_are_numbered_through_all_blocks(by_twos: Shouter) -> None:
+    rows = nmt("translate", "x", "--format", "tsv", text=b"a\n\nc\n").stdout
+    assert [row.split("\t")[:2] for row in rows.splitlines()] == [["1", "1"], ["2", "1"], ["3", "1"]]
+    records = map(json.loads, nmt("translate", "x", "--format", "jsonl", text=b"a\n\nc\n").stdout.splitlines())
+    assert [(record["line"], record["translation"]) for record in records] == [(1, "A"), (2, ""), (3, "C")]
+
+
+def test_compressed_text_in_and_out(shouter: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(gzip.compress(b"one\ntwo\n"))  # known by its first bytes
+    assert nmt("translate", "x", "--input", tmp_path / "in", "--output", tmp_path / "out.gz").exit_code == 0
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == b"ONE\nTWO\n"
+
+
+def test_compressed_text_that_was_cut_off_is_one_line(shouter: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "in.gz").write_bytes(gzip.compress(b"one\ntwo\n" * 50)[:-9])
+    result = nmt("translate", "x", "--input", tmp_path / "in.gz")
+    assert (result.exit_code, shouter.seen, result.stdout) == (1, [], "")
+    assert result.stderr.startswith(
+        f"nmt: error: {tmp_path / 'in.gz'}: the compressed text is damaged or was cut off ("
+    )
+    assert result.stderr.endswith("; compress it anew\n") and result.stderr.count("\n") == 1
