@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from nmt.config import changed_decoding
+from nmt.config import DecodingConfig, changed_decoding
 from nmt.errors import ConfigError, DataError
 from nmt.run_folder import RunFolder
 from nmt.seq2seq_run import load_seq2seq
@@ -89,8 +89,9 @@ class TrainedRun(TrainedModel):
         translator = self._translator(decoding)
         if forced_words is None:
             return _translate(translator, texts, prefixes)
-        words = [translator.read_words(of) for of in forced_words]  # all are read before the first search
         lines = [Line(text.encode(), i, prefixes[i] if prefixes else "") for i, text in enumerate(texts)]
+        # All are read before the first search.
+        words = [translator.read_words(line, of) for line, of in zip(lines, forced_words, strict=True)]
         return [translator.translate_with_words(line, of) for line, of in zip(lines, words, strict=True)]
 
     def score(self, sources: Texts, translations: Texts, *, as_pieces: bool = False, **decoding: Any) -> list[Score]:
@@ -102,7 +103,7 @@ class TrainedRun(TrainedModel):
 
     def _translator(self, changes: dict[str, Any]) -> Translator:
         decoding = changed_decoding(self.config, changes, origin="decoding")
-        key = decoding.model_dump_json()
+        key = _key(decoding)
         if key not in self._translators:
             self._translators[key] = Translator(
                 self.model,
@@ -111,14 +112,11 @@ class TrainedRun(TrainedModel):
                 decoding,
                 with_attention=self.config.model.attention != "none",
             )
-        return self._translators[key]
+        return self._translators[key].with_seed(decoding.seed)
 
     def _scorer(self, changes: dict[str, Any]) -> PairScorer:
         translator = self._translator(changes)
-        key = translator.config.model_dump_json()
-        if key not in self._scorers:
-            self._scorers[key] = PairScorer(translator)
-        return self._scorers[key]
+        return self._scorers.setdefault(_key(translator.config), PairScorer(translator))
 
 
 class TrainedSavedModel(TrainedModel):
@@ -173,7 +171,14 @@ def load_trained_model(path: str | PathLike[str], checkpoint: str = "best") -> T
             f"{folder}: expected a run folder such as runs/quickstart or a SavedModel such as saved_models/quickstart, "
             f"found {'a file' if folder.exists() else 'nothing'}"
         )
+    if checkpoint != "best":
+        raise DataError(f"{folder}: a SavedModel has one checkpoint; leave out checkpoint, or load the run folder")
     return TrainedSavedModel(folder)
+
+
+def _key(decoding: DecodingConfig) -> str:
+    """What makes one compiled search differ from another; the seed is none of its business."""
+    return str(decoding.model_copy(update={"seed": 0}).model_dump_json())
 
 
 def _translate(translator: LineTranslator, texts: Texts, prefixes: Texts | None) -> list[Translation]:

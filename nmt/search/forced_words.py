@@ -88,12 +88,8 @@ def search_with_words(
     Raises:
         DataError: the words need more tokens than the limit allows, or no sentence that was found has them all.
     """
+    check_room(words, limit)
     first = Open((), 0.0, 0.0, tuple(tuple(word) for word in words))
-    if first.left + 1 > limit:
-        raise DataError(
-            f"forced words: expected at most {limit - 1} tokens, as many as this translation can have, received "
-            f"{first.left}; force fewer words, or raise decoding.max_length and max_length_ratio"
-        )
     ruled_within = within(np.array([limit], np.int32), rule)
     live, best = [first], None
     for position in range(limit):
@@ -118,6 +114,20 @@ def search_with_words(
             "beam, or give up some of prefix, banned_words and no_repeated_ngram"
         )
     return best
+
+
+def check_room(words: Sequence[Sequence[int]], limit: int) -> None:
+    """Refuses words of more tokens than a sentence of `limit` tokens, the end included, has.
+
+    Raises:
+        DataError: they are too long.
+    """
+    needed = sum(map(len, words))
+    if needed + 1 > limit:
+        raise DataError(
+            f"forced words: expected at most {limit - 1} tokens, as many as this translation can have, received "
+            f"{needed}; force fewer words, or raise decoding.max_length and max_length_ratio"
+        )
 
 
 def _next(step: Step, state: Any, live: list[Open], rule: Rule, limit: int) -> tuple[np.ndarray, np.ndarray, Any]:

@@ -53,7 +53,7 @@ class Searcher(keras.Model):
                 (batch, prefix_length). `uniforms`, for sampling: (batch, samples, max_length).
         """
         step, state = self.ensemble.begin(inputs["source_ids"])
-        limits = self._limits(inputs)
+        limits = self.limits(inputs)
         max_length, rule = self.decoding.max_length, self._rule(inputs)
         if self.decoding.samples:
             adjust = adjustment(self.decoding.temperature, self.decoding.top_k, self.decoding.top_p)
@@ -72,11 +72,11 @@ class Searcher(keras.Model):
     def search_with_words(self, inputs: Inputs, words: Sequence[Sequence[int]], continues_word: np.ndarray) -> Finished:
         """The best translation of one sentence that has given words (see `nmt.search.forced_words`)."""
         step, state = self.ensemble.begin(inputs["source_ids"])
-        limit = int(ops.convert_to_numpy(self._limits(inputs))[0])
+        (limit,) = ops.convert_to_numpy(self.limits(inputs)).tolist()
         size = self.decoding.beam_size
         return search_with_words(step, state, limit, words, size, continues_word, self._rule(inputs), self.ranking)
 
-    def _limits(self, inputs: Inputs) -> Any:
+    def limits(self, inputs: Inputs) -> Any:
         """Tokens of each row at most, the end of sentence included; (batch,)."""
         lengths = _lengths(inputs["source_ids"][0])
         limits = ops.cast(ops.cast(lengths, "float32") * self.decoding.max_length_ratio, "int32") + EXTRA_TOKENS

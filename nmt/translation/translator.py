@@ -6,6 +6,7 @@ Float32 whatever the training's precision. Knows neither export nor training.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -18,6 +19,7 @@ from nmt.batches import pad
 from nmt.config import DecodingConfig
 from nmt.errors import DataError
 from nmt.search import MISSING
+from nmt.search.forced_words import check_room
 from nmt.seq2seq import Seq2Seq
 from nmt.seq2seq_run import load_seq2seq
 from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer, clean_line
@@ -148,12 +150,18 @@ class Translator(LineTranslator):
             for row in range(len(sentences))
         ]
 
-    def read_words(self, words: Sequence[str]) -> list[list[int]]:
-        """The token ids of words or phrases that a translation shall have.
+    def read_words(self, line: Line, words: Sequence[str]) -> list[list[int]]:
+        """The token ids of words or phrases that the translation of a line shall have.
 
         Raises:
-            DataError: a word is empty, or has characters that the target's subword model does not know.
+            DataError: a word is empty, or has characters that the target's subword model does not know; there are more
+                of them than the translation can have; or this way to search knows no forced words.
         """
+        if self.config.samples or self.config.coverage_penalty or self.config.n_best > 1:
+            raise DataError(
+                "forced words: expected a search for the best translation, received samples, n_best or "
+                "coverage_penalty; leave them out"
+            )
         encoded = [self.target_tokenizer.encode(word) for word in words]
         for word, token_ids in zip(words, encoded, strict=True):
             if not token_ids or UNKNOWN_ID in token_ids:
@@ -161,6 +169,8 @@ class Translator(LineTranslator):
                     f"forced words: expected words of characters that the target's subword model knows, received "
                     f"{word!r}; leave it out, or write it with other characters"
                 )
+        (limit,) = np.asarray(self.searcher.limits(self._inputs(self.read([line])))).tolist()
+        check_room(encoded, limit)
         return encoded
 
     def translate_with_words(self, line: Line, words: Sequence[list[int]]) -> Translation:
@@ -171,19 +181,20 @@ class Translator(LineTranslator):
             words: the token ids of each (see `read_words`).
 
         Raises:
-            DataError: they leave no room, or this way to search knows no forced words.
+            DataError: no translation has them all.
         """
-        if self.config.samples or self.config.coverage_penalty or self.config.n_best > 1:
-            raise DataError(
-                "forced words: expected a search for the best translation, received samples, n_best or "
-                "coverage_penalty; leave them out"
-            )
         (sentence,) = self.read([line])
         if not any(sentence.sources):
             return Translation((Hypothesis("", 0.0, 0.0),), sentence.cut)
         found = self.searcher.search_with_words(self._inputs([sentence]), words, self._continues_word)
         best = Found([*found.token_ids[:-1]], found.log_prob, found.score)
         return Translation(self._hypotheses_of([(sentence, best)]), sentence.cut)
+
+    def with_seed(self, seed: int) -> Translator:
+        """The same translator with other random numbers; it shares the compiled search."""
+        other = copy(self)
+        other.config = self.config.model_copy(update={"seed": seed})
+        return other
 
     def attend(self, sentences: Sequence[Sentence], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """The attention of each target's tokens and its end to the source's tokens and its end."""

@@ -31,6 +31,7 @@ from nmt.search.ranking import PLAIN
 from nmt.search.rules import compose, forced_prefix, never, no_repeated_ngram, unchanged
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, UNKNOWN_ID, Tokenizer
+from nmt.translation.lines import Line
 from nmt.translation.translator import Translator
 
 CONTINUES = np.arange(VOCABULARY) == D  # D goes on with the word before it
@@ -190,8 +191,8 @@ def test_what_leaves_no_room_is_refused() -> None:
 
 def test_words_of_unknown_characters_are_refused(tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
     translator = Translator(tiny_model, *tokenizers, DecodingConfig(beam_size=2, max_length=8))
-    known = translator.read_words(["eins", "zwei drei"])
+    known = translator.read_words(Line(b"one"), ["eins", "zwei drei"])
     assert known == [tokenizers[1].encode("eins"), tokenizers[1].encode("zwei drei")]
     for word in ("eins ☃", "", " "):
         with pytest.raises(DataError, match=rf"subword model knows, received {word!r}"):
-            translator.read_words(["eins", word])
+            translator.read_words(Line(b"one"), ["eins", word])

@@ -128,6 +128,7 @@ def named(config: Config, name: str) -> Config:
     return config.model_copy(update={"name": name})
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
     config, other = tiny_config(), tiny_config(training={"seed": 2})
     runs = [train(named(one, name), recorder) for one, name in ((config, "a"), (config, "b"), (other, "c"))]
@@ -135,6 +136,7 @@ def test_same_seed_same_weights(toy: Any, tiny_config: Any, recorder: Any, check
     assert sums[0] == sums[1] != sums[2]
 
 
+@pytest.mark.slow
 def test_one_epoch_and_then_another_equals_two(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
     """With a constant learning rate; a schedule that looks at the number of epochs changes its steps."""
     for schedule, equal in (("constant", True), ("cosine", False)):
@@ -159,7 +161,10 @@ EVERYTHING = {
 }
 
 
-@pytest.mark.parametrize(("dies_at", "settings"), [(2, {}), (6, {}), (5, EVERYTHING)])
+@pytest.mark.parametrize(
+    ("dies_at", "settings"),
+    [pytest.param(2, {}, marks=pytest.mark.slow), pytest.param(6, {}, marks=pytest.mark.slow), (5, EVERYTHING)],
+)
 def test_resumed_within_an_epoch_bit_for_bit(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, dies_at: int, settings: dict[str, Any]
 ) -> None:
@@ -192,8 +197,8 @@ def test_a_finished_training_does_nothing_more(toy: Any, tiny_config: Any, recor
     ("keep_best", "script"),
     [
         ("loss", [(3.0, 9.0), (2.0, 8.0), (2.5, 7.0), (2.1, 9.9), (1.0, 99.0)]),
-        ("bleu", [(1.0, 5.0), (2.0, 7.0), (0.5, 6.0), (2.0, 7.0), (0.1, 99.0)]),
-        ("bleu", [(3.0, 0.0), (2.0, 0.0), (2.5, 0.0), (2.1, 0.0), (0.1, 99.0)]),
+        pytest.param("bleu", [(1.0, 5.0), (2.0, 7.0), (0.5, 6.0), (2.0, 7.0), (0.1, 99.0)], marks=pytest.mark.slow),
+        pytest.param("bleu", [(3.0, 0.0), (2.0, 0.0), (2.5, 0.0), (2.1, 0.0), (0.1, 99.0)], marks=pytest.mark.slow),
     ],
 )
 def test_patience_stops_and_the_best_is_kept(
@@ -267,7 +272,7 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert load_state(last(RunFolder(Path("runs/tiny")))).step == 2
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.slow)])
 def test_a_signal_saves_and_stops(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -300,6 +305,7 @@ def test_a_signal_within_a_validation_stops_it(
     assert [result.epoch for result in recorder.rounds] == [1, 2] and state_of(run).epoch == 2
 
 
+@pytest.mark.slow
 def test_the_time_limit_saves_and_validates(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
     """Each time at least one step; with the limit lifted, the same weights as without it."""
     plateau = {"schedule": "plateau", "plateau_rounds": 1, "epochs": 3}

@@ -219,7 +219,7 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
-@pytest.mark.parametrize("settings", [{}, EVERYTHING])
+@pytest.mark.parametrize("settings", [pytest.param({}, marks=pytest.mark.slow), EVERYTHING])
 def test_resumed_within_an_epoch_bit_for_bit(
     corpus_folder: Path, recorder: Any, checksum: Checksum, settings: dict[str, Any]
 ) -> None:
@@ -263,6 +263,7 @@ def test_validation_leaves_the_carried_state_alone(corpus_folder: Path) -> None:
     assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_a_carried_state_reaches_further_than_a_segment(
     tokenizers: tuple[Tokenizer, Tokenizer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,7 +179,7 @@ def test_what_needs_attention_is_refused_without(
 
 def test_forced_words_stand_in_the_translation(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
     translator = make_translator(tiny_model, tokenizers)
-    words = translator.read_words(["acht", "drei"])
+    words = translator.read_words(Line(b"one two"), ["acht", "drei"])
     assert not {"acht", "drei"} & set(next(translator.translate([b"one two"])).text.split())
     found = translator.translate_with_words(Line(b"one two"), words)
     assert {"acht", "drei"} <= set(found.text.split())
@@ -202,16 +202,16 @@ def test_forced_words_in_a_line_without_tokens(tiny_model: Seq2Seq, tokenizers: 
 @pytest.mark.parametrize("word", ["☃", "", "acht☃"])
 def test_forced_words_that_nobody_knows(tiny_model: Seq2Seq, tokenizers: Tokenizers, word: str) -> None:
     with pytest.raises(DataError, match=f"forced words: expected words of characters .* received {word!r}; leave it"):
-        make_translator(tiny_model, tokenizers).read_words(["acht", word])
+        make_translator(tiny_model, tokenizers).read_words(Line(b"one"), ["acht", word])
 
 
 def test_forced_words_that_leave_no_room(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
     """max_length 5 has room for four tokens and the end of sentence."""
     translator = make_translator(tiny_model, tokenizers)
-    four = translator.read_words(["zwei"] * 4)
+    four = translator.read_words(Line(b"one"), ["zwei"] * 4)
     assert translator.translate_with_words(Line(b"one"), four).text == " ".join(["zwei"] * 4)
     with pytest.raises(DataError, match=r"forced words: expected at most 4 tokens, .* received 5; force fewer"):
-        translator.translate_with_words(Line(b"one"), [*four, *four[:1]])
+        translator.read_words(Line(b"one"), ["zwei"] * 5)
 
 
 @pytest.mark.parametrize("decoding", [{"samples": 2}, {"beam_size": 2, "n_best": 2}, {"coverage_penalty": 0.1}])
@@ -219,10 +219,11 @@ def test_forced_words_in_a_search_that_knows_none(
     tiny_model: Seq2Seq, tokenizers: Tokenizers, decoding: dict[str, Any]
 ) -> None:
     with pytest.raises(DataError, match="forced words: expected a search for the best translation, received samples"):
-        make_translator(tiny_model, tokenizers, **decoding).translate_with_words(Line(b"one"), [[6]])
+        make_translator(tiny_model, tokenizers, **decoding).read_words(Line(b"one"), ["acht"])
 
 
 def test_forced_words_behind_a_prefix(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
     translator = make_translator(tiny_model, tokenizers)
-    found = translator.translate_with_words(Line(b"one two", prefix="null fünf"), translator.read_words(["acht"]))
+    line = Line(b"one two", prefix="null fünf")
+    found = translator.translate_with_words(line, translator.read_words(line, ["acht"]))
     assert found.text.startswith("null fünf") and "acht" in found.text.split()
