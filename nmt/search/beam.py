@@ -169,31 +169,41 @@ def _candidates(beam: Beam, log_probs: Any, ruled: Any, diversity: float) -> Can
     vocabulary = log_probs.shape[-1]
     shape = batch, groups, width, vocabulary
     totals = beam.live_totals[..., None] + ops.reshape(ruled, shape)
-    log_probs = beam.live_log_probs[..., None] + ops.reshape(log_probs, shape)
+    log_probs = ops.reshape(log_probs, shape)
     if groups == 1:
-        return _likeliest(totals, totals, log_probs)
+        return _likeliest(totals, totals, log_probs, beam.live_log_probs)
     taken = ops.zeros((batch, 1, 1, vocabulary), "float32")  # by how many hypotheses of the groups before
     found = []
     for group in range(groups):
-        own = totals[:, group : group + 1]
-        found.append(_likeliest(own - diversity * taken, own, log_probs[:, group : group + 1]))
+        here = slice(group, group + 1)
+        own = totals[:, here]
+        found.append(_likeliest(own - diversity * taken, own, log_probs[:, here], beam.live_log_probs[:, here]))
         _, kept = ops.top_k(ops.where(found[-1].tokens == END_ID, MISSING, found[-1].keys), width)
         tokens = ops.take_along_axis(found[-1].tokens, kept, axis=2)  # (batch, 1, width)
         taken = taken + ops.sum(ops.one_hot(tokens, vocabulary, dtype="float32"), axis=2, keepdims=True)
     return Candidates(*(ops.concatenate(parts, axis=1) for parts in zip(*found, strict=True)))
 
 
-def _likeliest(keys: Any, totals: Any, log_probs: Any) -> Candidates:
-    """The continuations with the highest keys; each (batch, groups, width, vocabulary)."""
+def _likeliest(keys: Any, totals: Any, log_probs: Any, before: Any) -> Candidates:
+    """The continuations with the highest keys.
+
+    Args:
+        keys: what is compared; (batch, groups, width, vocabulary).
+        totals: of the hypotheses with the token; likewise.
+        log_probs: of the token alone; likewise.
+        before: of the hypotheses without it; (batch, groups, width).
+    """
     batch, groups, width, vocabulary = ops.shape(keys)
     flat = batch, groups, width * vocabulary
     keys, top = ops.top_k(ops.reshape(keys, flat), 2 * width)  # (batch, groups, 2 * width)
+    origin, tokens = ops.cast(top // vocabulary, "int32"), ops.cast(top % vocabulary, "int32")
+    own = ops.take_along_axis(ops.reshape(log_probs, flat), top, axis=2)
     return Candidates(
-        ops.cast(top // vocabulary, "int32"),
-        ops.cast(top % vocabulary, "int32"),
+        origin,
+        tokens,
         keys,
         ops.take_along_axis(ops.reshape(totals, flat), top, axis=2),
-        ops.take_along_axis(ops.reshape(log_probs, flat), top, axis=2),
+        ops.take_along_axis(before, origin, axis=2) + own,
     )
 
 

@@ -42,6 +42,8 @@ def unchanged(log_probs: Any, history: History) -> Any:
 
 def compose(rules: Sequence[Rule]) -> Rule:
     """One rule after the other."""
+    if not rules:
+        return unchanged
     return lambda log_probs, history: reduce(lambda ruled, rule: rule(ruled, history), rules, log_probs)
 
 
@@ -58,12 +60,16 @@ def within(limits: Any, rule: Rule) -> Rule:
 
     def ruled(log_probs: Any, history: History) -> Any:
         token_ids = ops.arange(log_probs.shape[-1])
-        never = ops.logical_or(token_ids == PAD_ID, token_ids == START_ID)  # (vocabulary,)
+        is_end = token_ids == END_ID  # (vocabulary,)
+        never = ops.logical_or(token_ids == PAD_ID, token_ids == START_ID)
         allowed = ops.where(never, IMPOSSIBLE, rule(log_probs, history._replace(limits=limits)))
-        must_end = ops.max(allowed, axis=-1) <= IMPOSSIBLE  # (batch, hypotheses)
-        if limits is not None:
-            must_end = ops.logical_or(must_end, (history.position + 1 >= limits)[:, None])
-        return ops.where(must_end[..., None], _only(token_ids == END_ID, log_probs), allowed)
+        if rule is not unchanged:  # else the end is left
+            nothing_left = ops.max(allowed, axis=-1, keepdims=True) <= IMPOSSIBLE  # (batch, hypotheses, 1)
+            allowed = ops.where(ops.logical_and(nothing_left, is_end), log_probs, allowed)
+        if limits is None:
+            return allowed
+        at_limit = ops.reshape(history.position + 1 >= limits, (-1, 1, 1))
+        return ops.where(at_limit, _only(is_end, log_probs), allowed)
 
     return ruled
 
