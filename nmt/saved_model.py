@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from pydantic import ValidationError
@@ -67,6 +68,7 @@ class SavedModelTranslator(LineTranslator):
         load_ops()
         self.folder = folder
         self.info = info
+        self.max_source_bytes = info.decoding.max_source_bytes
         try:
             self._model = tf.saved_model.load(str(folder))  # keeps the variables alive
             self._run = self._model.signatures[SIGNATURE]
@@ -77,6 +79,11 @@ class SavedModelTranslator(LineTranslator):
                 f"{folder}: TensorFlow {tf.__version__} cannot load this SavedModel, which TensorFlow {written_by} "
                 f"wrote: {str(error).splitlines()[0]}; export the run again with the version installed here"
             ) from None
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The folder and its checksums."""
+        return {"model": str(self.folder.resolve()), "files": self.info.files}
 
     def translate_batch(self, lines: Sequence[bytes]) -> list[Translation]:
         """Translates lines in one call of the SavedModel."""

@@ -89,7 +89,9 @@ class TrainedRun(TrainedModel):
         translator = self._translator(decoding)
         if forced_words is None:
             return _translate(translator, texts, prefixes)
-        lines = [Line(text.encode(), i, prefixes[i] if prefixes else "") for i, text in enumerate(texts)]
+        lines = [
+            Line(text.encode("utf-8", "replace"), i, prefixes[i] if prefixes else "") for i, text in enumerate(texts)
+        ]
         # All are read before the first search.
         words = [translator.read_words(line, of) for line, of in zip(lines, forced_words, strict=True)]
         return [translator.translate_with_words(line, of) for line, of in zip(lines, words, strict=True)]
@@ -98,7 +100,10 @@ class TrainedRun(TrainedModel):
         """See `TrainedModel`."""
         _check_lengths(sources, translations=translations)
         scorer = self._scorer(decoding)
-        pairs = [(source.encode(), target.encode()) for source, target in zip(sources, translations, strict=True)]
+        pairs = [
+            (source.encode("utf-8", "replace"), target.encode("utf-8", "replace"))
+            for source, target in zip(sources, translations, strict=True)
+        ]
         return list(scorer.score(pairs, as_pieces=as_pieces))
 
     def _translator(self, changes: dict[str, Any]) -> Translator:
@@ -116,7 +121,10 @@ class TrainedRun(TrainedModel):
 
     def _scorer(self, changes: dict[str, Any]) -> PairScorer:
         translator = self._translator(changes)
-        return self._scorers.setdefault(_key(translator.config), PairScorer(translator))
+        key = _key(translator.config)
+        if key not in self._scorers:
+            self._scorers[key] = PairScorer(translator)
+        return self._scorers[key]
 
 
 class TrainedSavedModel(TrainedModel):
@@ -148,7 +156,10 @@ class TrainedSavedModel(TrainedModel):
         """See `TrainedModel`; scores carry the log-probability alone."""
         self._refuse({"as_pieces": as_pieces or None, **decoding})
         _check_lengths(sources, translations=translations)
-        pairs = [(source.encode(), target.encode()) for source, target in zip(sources, translations, strict=True)]
+        pairs = [
+            (source.encode("utf-8", "replace"), target.encode("utf-8", "replace"))
+            for source, target in zip(sources, translations, strict=True)
+        ]
         return [Score(log_prob, (), ()) for log_prob in self.translator.score(pairs)]
 
     def _refuse(self, options: dict[str, Any]) -> None:
@@ -184,7 +195,7 @@ def _key(decoding: DecodingConfig) -> str:
 def _translate(translator: LineTranslator, texts: Texts, prefixes: Texts | None) -> list[Translation]:
     for number, prefix in enumerate(prefixes or ()):
         translator.check_prefix(number, prefix)
-    return list(translator.translate((text.encode() for text in texts), prefixes=prefixes))
+    return list(translator.translate((text.encode("utf-8", "replace") for text in texts), prefixes=prefixes))
 
 
 def _check_lengths(texts: Texts, **others: Sequence[Any] | None) -> None:

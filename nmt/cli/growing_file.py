@@ -8,11 +8,13 @@ the line that they belong to.
 
 from __future__ import annotations
 
+import fcntl
 import gzip
+import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +62,13 @@ def each_row_a_line(row: bytes, number: int) -> int:
 
 
 @contextmanager
-def growing(output: Path, block_lines: int, resume: bool, line_of: LineOf = each_row_a_line) -> Iterator[GrowingFile]:
+def growing(
+    output: Path,
+    block_lines: int,
+    resume: bool,
+    line_of: LineOf = each_row_a_line,
+    made_by: Mapping[str, Any] | None = None,
+) -> Iterator[GrowingFile]:
     """A file that appears when the block ends without an error, and otherwise leaves its part.
 
     Args:
@@ -68,42 +76,99 @@ def growing(output: Path, block_lines: int, resume: bool, line_of: LineOf = each
         block_lines: lines of the input that are written at once.
         resume: go on behind the last whole block of the part, if there is one.
         line_of: the line of the input, from 0, that a row belongs to, of the row and its number.
+        made_by: what the rows depend on, as JSON values; it stands in NAME.part.json beside the part.
 
     Raises:
-        DataError: there is a part and nobody asked to resume, or the folder is missing.
+        DataError: there is a part and nobody asked to resume, the part was made by something else, or the folder is
+            missing.
     """
+    check_output(output, resume)
     compressed = output.suffix == ".gz"
     if output.exists() and not output.is_file():  # a device or a pipe: nothing to rename, and nothing to resume
         with output.open("wb") as file:
             yield GrowingFile(file, compressed=compressed)
         return
-    place = output.resolve()  # where a link stands, the file behind it is replaced
-    if not place.parent.is_dir():
-        raise DataError(f"{output}: expected its folder to exist; create {place.parent.name} first")
-    part = place.with_name(f"{place.name}.part")
-    done = Progress()
-    if part.exists() and not resume:
-        raise DataError(
-            f"{part}: a translation was stopped here; go on with --resume, or remove the file to start anew"
-        )
+    place, part, description = _places(output)
+    made_by, done = made_by or {}, Progress()
     if part.exists():
+        _check_maker(description, made_by)
         done = _whole_members(part, line_of) if compressed else _whole_blocks(part, block_lines, line_of)
+    description.write_text(json.dumps(made_by, indent=2), encoding="utf-8")
     try:
-        with part.open("r+b" if part.exists() else "wb") as file:
+        with part.open("ab") as file:
+            _lock(file, part)
             file.truncate(done.offset)
             file.seek(done.offset)
             yield GrowingFile(file, done.lines, compressed)
+            if compressed and not file.tell():
+                file.write(gzip.compress(b"", mtime=0))  # nothing at all would be no gzip file
+            file.flush()
             os.fsync(file.fileno())
         if place.exists():
             shutil.copymode(place, part)
         part.replace(place)
+        description.unlink()
     except BaseException:
-        _leave(part)
+        _leave(part, description)
         raise
 
 
-def _leave(part: Path) -> None:
+def check_output(output: Path, resume: bool) -> None:
+    """Refuses a name that `growing` could not write to.
+
+    Raises:
+        DataError: its folder is missing, or there is a part and nobody asked to resume.
+    """
+    if output.exists() and not output.is_file():
+        return
+    place, part, _ = _places(output)
+    if not place.parent.is_dir():
+        raise DataError(f"{output}: expected its folder to exist; create {place.parent.name} first")
+    if part.exists() and not resume:
+        raise DataError(
+            f"{part}: a translation was stopped here; go on with --resume, or remove the file to start anew"
+        )
+
+
+def is_whole(output: Path) -> bool:
+    """Whether a file is there, and no part of it."""
+    _, part, _ = _places(output)
+    return output.is_file() and not part.exists()
+
+
+def _places(output: Path) -> tuple[Path, Path, Path]:
+    """The file, its part, and what describes the part; where a link stands, the file behind it is replaced."""
+    place = output.resolve()
+    return place, place.with_name(f"{place.name}.part"), place.with_name(f"{place.name}.part.json")
+
+
+def _lock(file: BinaryIO, part: Path) -> None:
+    """Keeps other processes off the part; the kernel lets go of it when this one ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(f"{part}: another process is writing it; wait for it, or choose another --output") from None
+
+
+def _check_maker(description: Path, made_by: Mapping[str, Any]) -> None:
+    """Refuses to go on with what was made in another way: the rows would not belong together."""
+    if made_by and not description.exists():
+        raise DataError(
+            f"{description}: expected it to say how the part was made, found none; remove the part to start anew"
+        )
+    before: dict[str, Any] = json.loads(description.read_text(encoding="utf-8")) if made_by else {}
+    for key, value in made_by.items():
+        if before.get(key) != value:
+            raise DataError(
+                f"{description}: --resume: expected {key} {before.get(key)!r}, as the part was made, received "
+                f"{value!r}; give the same options and model, or remove the part to start anew"
+            )
+
+
+def _leave(part: Path, description: Path) -> None:
     """Says where what is done can be found, or removes a part that has nothing."""
+    if not part.exists() or not part.stat().st_size:
+        description.unlink(missing_ok=True)
     if not part.exists():
         return
     if part.stat().st_size:

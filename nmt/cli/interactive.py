@@ -5,6 +5,7 @@ from __future__ import annotations
 import readline
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -40,6 +41,8 @@ def converse(translator: LineTranslator, console: Console | None = None, ask: Ca
     console = console or Console(highlight=False, soft_wrap=True)
     if sys.stdin.isatty():
         readline.set_auto_history(True)
+    elif isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     console.print(Text("A sentence, or :h for help."))
     last: Translation | None = None
     while True:

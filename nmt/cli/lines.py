@@ -12,6 +12,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 
@@ -38,12 +39,19 @@ def reading(input: Path | None, option: str = "--input") -> AbstractContextManag
         DataError: it cannot be read.
     """
     if input is None:
-        return nullcontext(sys.stdin.buffer)
+        return nullcontext(_standard_input())
     try:
         return cast(BinaryIO, gzip.open(input)) if is_compressed(input) else input.open("rb")
     except OSError as error:
         instead = ", or leave it out for standard input" if option == "--input" else ""
         raise DataError(f"{input}: {error.strerror}; name a text file with {option}{instead}") from None
+
+
+def _standard_input() -> BinaryIO:
+    stream = sys.stdin.buffer
+    if isinstance(stream, BufferedReader) and not sys.stdin.isatty() and stream.peek(2).startswith(GZIP_MAGIC):
+        return cast(BinaryIO, gzip.open(stream))
+    return stream
 
 
 def is_compressed(path: Path) -> bool:
@@ -54,24 +62,24 @@ def is_compressed(path: Path) -> bool:
         return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
-def read_lines(source: BinaryIO) -> Iterator[bytes]:
-    r"""Lines without `\n` or `\r\n` and without a byte order mark at the start.
+def read_lines(source: BinaryIO, max_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes]:
+    r"""Lines without `\n` or `\r\n` and without a byte order mark at the start; of a long one the beginning.
 
     Raises:
         DataError: the text is compressed, and damaged.
     """
     first = True
-    while line := _read_line(source):
+    while line := _read_line(source, max_bytes):
         rest = line
         while rest and not rest.endswith(b"\n"):
-            rest = _read_line(source)
+            rest = _read_line(source, MAX_LINE_BYTES)
         yield (line.removeprefix(BYTE_ORDER_MARK) if first else line).removesuffix(b"\n").removesuffix(b"\r")
         first = False
 
 
-def _read_line(source: BinaryIO) -> bytes:
+def _read_line(source: BinaryIO, max_bytes: int) -> bytes:
     try:
-        return source.readline(MAX_LINE_BYTES)
+        return source.readline(max_bytes)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         name = getattr(source, "name", "standard input")
         raise DataError(f"{name}: the compressed text is damaged or was cut off ({error}); compress it anew") from None

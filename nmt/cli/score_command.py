@@ -36,7 +36,11 @@ def score(
         Format, typer.Option(help="Log-probabilities alone, or with those of each piece (jsonl, tsv).")
     ] = Format.text,
     pieces: Annotated[
-        bool, typer.Option("--pieces", help="The translations are pieces, as nmt translate --format writes them.")
+        bool,
+        typer.Option(
+            "--pieces",
+            help="The translations are pieces with a space between, as in the last column of tsv.",
+        ),
     ] = False,
     checkpoint: Checkpoint = None,
     batch_size: BatchSize = None,

@@ -50,10 +50,16 @@ LanguageModelRun = Annotated[
 NBest = Annotated[int | None, typer.Option(min=1, help="Translations of each line to keep; at most the beam size.")]
 Ensemble = Annotated[
     list[str] | None,
-    typer.Option("--ensemble", metavar="RUN", help="Let this run folder's model vote too; repeatable."),
+    typer.Option(
+        "--ensemble",
+        metavar="RUN",
+        help="Let this run folder's model vote too, instead of those of decoding.ensemble; repeatable.",
+    ),
 ]
 Samples = Annotated[int | None, typer.Option(min=1, help="Sample so many translations instead of searching the best.")]
-SamplingSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Of the samples: same seed, same samples.")]
+SamplingSeed = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Seed of the samples: the same seed draws the same ones.")
+]
 MinimumBayesRisk = Annotated[
     bool | None,
     typer.Option("--mbr", help="Of the samples or the n best, take what is most like the others (chrF)."),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from nmt.cli.growing_file import GrowingFile, each_row_a_line, growing
+from nmt.cli.growing_file import GrowingFile, check_output, each_row_a_line, growing, is_whole
 from nmt.cli.lines import Input, Output, count_lines, read_lines, reading
 from nmt.cli.settings import (
     BatchSize,
@@ -33,6 +33,8 @@ from nmt.errors import DataError
 
 if TYPE_CHECKING:
     from nmt.translation.lines import LineTranslator
+
+ROOM_BESIDE_TEXT = 5  # bytes of a byte order mark and a line end
 
 Prefixes = Annotated[
     Path | None, typer.Option(help="Text file: what the translation of each line begins with; empty lines: anything.")
@@ -77,17 +79,26 @@ def translate(
         "language_model": language_model,
         "language_model_weight": language_model_weight,
     }
-    if resume and output is None:
-        raise typer.BadParameter("--resume goes on with a file; expected --output, received none")
     if interactive:
-        if input or output or prefixes or format is not Format.text:
-            raise typer.BadParameter("expected -i alone; leave out --input, --output, --prefixes and --format")
+        if input or output or prefixes or resume or format is not Format.text:
+            raise typer.BadParameter(
+                "expected -i alone; leave out --input, --output, --resume, --prefixes and --format"
+            )
         from nmt.cli.interactive import converse
 
         converse(load(model, checkpoint, changes, overrides, with_attention=True))
         return
+    if resume and output is None:
+        raise typer.BadParameter("--resume goes on with a file; expected --output, received none")
+    if resume and output is not None and is_whole(output):
+        typer.echo(f"{output} is whole, there is nothing to go on with; leave out --resume to make it anew", err=True)
+        return
+    if format is Format.text and (n_best or samples or 1) > 1 and not minimum_bayes_risk:
+        typer.echo("nmt: warning: text has room for one translation a line; all are in --format jsonl or tsv", err=True)
     from nmt.terminal import LineProgress
 
+    if output is not None:
+        check_output(output, resume)
     lines = count_lines(input)
     forced = None if prefixes is None else read_prefixes(prefixes, input, lines)
     with reading(input) as source:
@@ -97,9 +108,10 @@ def translate(
         typed = input is None and sys.stdin.isatty()
         block = 1 if typed else lines_at_once()
         line_of = line_of_tsv if format is Format.tsv else each_row_a_line
-        sink: AbstractContextManager[GrowingFile] = (
-            nullcontext(GrowingFile(sys.stdout.buffer)) if output is None else growing(output, block, resume, line_of)
-        )
+        sink: AbstractContextManager[GrowingFile] = nullcontext(GrowingFile(sys.stdout.buffer))
+        if output is not None:
+            made_by = {"format": format.value, **translator.description}
+            sink = growing(output, block, resume, line_of, made_by)
         live = output is not None or not sys.stdout.isatty()
         with sink as file, LineProgress(lines, live, done=file.lines_done) as progress:
             translate_lines(translator, source, file, rows_of(format), block, progress.advance, progress.warn, forced)
@@ -130,7 +142,7 @@ def translate_lines(
     Raises:
         DataError: the sink has more lines than the text, or there are fewer prefixes than lines.
     """
-    lines = read_lines(source)
+    lines = read_lines(source, translator.max_source_bytes + ROOM_BESIDE_TEXT)
     if (passed := sum(1 for _ in islice(lines, sink.lines_done))) < sink.lines_done:
         raise DataError(
             f"--resume: expected an input that begins with the {sink.lines_done:,} lines that are translated already, "
@@ -155,6 +167,10 @@ def translate_lines(
             written.append(rows(number, translation).encode("utf-8", errors="replace"))
             number += 1
         sink.write_block(b"".join(written))
+    if prefixes is not None and next(prefixes, None) is not None:
+        raise DataError(
+            f"--prefixes: expected a prefix for each of {number:,} lines, received more; remove those at the end"
+        )
 
 
 def read_prefixes(path: Path, input: Path | None, lines: int | None) -> list[str]:

@@ -147,7 +147,7 @@ class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
                 "coverage_penalty: only a beam has hypotheses to compare; leave it out, or take beam_size: 2 or more "
                 "without samples"
             )
-        if self.minimum_bayes_risk and max(self.samples, self.n_best) < 2:
+        if self.minimum_bayes_risk and (self.samples or self.n_best) < 2:
             raise ValueError(
                 "minimum_bayes_risk: expected translations to choose from; set samples, or n_best, to 2 or more"
             )

@@ -2,7 +2,7 @@
 
 A hypothesis stands in the bank of as many forced tokens as it has, and each bank is a beam of its own: grid beam search
 (Hokamp & Liu 2017), in which a word that was begun and not finished counts for nothing again (Post & Vilar 2018). The
-search walks through one sentence in plain Python; only the model's step is compiled.
+search walks through one sentence in plain Python, step by step: it is much slower than a compiled one.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def within(limits: Any, rule: Rule) -> Rule:
         allowed = ops.where(never, IMPOSSIBLE, rule(log_probs, history._replace(limits=limits)))
         if rule is not unchanged:  # else the end is left
             nothing_left = ops.max(allowed, axis=-1, keepdims=True) <= IMPOSSIBLE  # (batch, hypotheses, 1)
-            allowed = ops.where(ops.logical_and(nothing_left, is_end), log_probs, allowed)
+            allowed = ops.where(nothing_left, _only(is_end, log_probs), allowed)
         if limits is None:
             return allowed
         at_limit = ops.reshape(history.position + 1 >= limits, (-1, 1, 1))

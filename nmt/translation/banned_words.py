@@ -55,9 +55,9 @@ def banned_words(words: Sequence[str], vocabulary: Sequence[str]) -> Rule | None
     """The rule that no translation has these words; None without words.
 
     Args:
-        words: words or phrases, as they would stand in the text; upper and lower case differ. They are banned as whole
-            words: what begins and ends with a letter, a digit or an underscore is only found where none of these stands
-            beside it.
+        words: words or phrases, normalized as the text is; upper and lower case differ. They are banned as whole words:
+            what begins and ends with a letter, a digit or an underscore is only found where none of these stands beside
+            it. Two spaces where a phrase has one are as good as one.
         vocabulary: the target's pieces by their ids.
 
     Raises:
@@ -143,8 +143,9 @@ class _Reader:
 
     def waits_for(self, state: State) -> set[str]:
         """What a text begins with that goes on with a match or ends it (see `_by_beginning`)."""
-        ahead = (self.words[number][length : length + 1] for number, length in state.matches)
-        return {character if _belongs_to_word(character) else " " for character in ahead}
+        ahead = {self.words[number][length : length + 1] for number, length in state.matches}
+        behind = {self.words[number][length - 1] for number, length in state.matches}
+        return {character if _belongs_to_word(character) else " " for character in ahead | (behind & {" "})}
 
     def _read_character(self, state: State, character: str) -> tuple[State, bool]:
         is_word = _belongs_to_word(character)
@@ -159,6 +160,8 @@ class _Reader:
                     complete = True
                 else:
                     under_way.add((number, length + 1))
+            elif character == " " and word[:length].endswith(" "):  # more space does not make it another phrase
+                complete = True
         return State(is_word, frozenset(under_way)), complete
 
 

@@ -78,6 +78,10 @@ def load_members(decoding: DecodingConfig, target: Tokenizer, use_cudnn: bool | 
         DataError: a folder is no translation model's run folder, has no checkpoint yet, or writes other subwords.
         CorruptFileError: a checkpoint or subword model does not match its checksum.
     """
+    if missing := [folder for folder in decoding.ensemble if not Path(folder).is_dir()]:
+        raise DataError(
+            f"{KEY}: expected a run folder, found none at {missing[0]}; name a trained one, or leave it out"
+        )
     members = [load_seq2seq(Path(folder), use_cudnn=use_cudnn) for folder in decoding.ensemble]
     for folder, member in zip(decoding.ensemble, members, strict=True):
         if member.target_tokenizer.model != target.model:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, islice, zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Translation:
     """One line's translation.
 
     Attributes:
-        hypotheses: the best one first, one at least; of sampling the samples as they were drawn.
+        hypotheses: the best one first, one at least; of sampling without minimum Bayes risk as they were drawn.
         cut: whether the line was too long and only its beginning was translated.
     """
 
@@ -105,7 +105,13 @@ class Line(NamedTuple):
 
 
 class LineTranslator(ABC):
-    """What translates lines: a model in memory, or a SavedModel."""
+    """What translates lines: a model in memory, or a SavedModel.
+
+    Attributes:
+        max_source_bytes: of a longer line, only so much is read.
+    """
+
+    max_source_bytes = 2**20
 
     def translate(
         self,
@@ -132,6 +138,11 @@ class LineTranslator(ABC):
     def translate_texts(self, texts: Sequence[str]) -> list[str]:
         """Translations of strings."""
         return [translation.text for translation in self.translate(text.encode() for text in texts)]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What translations depend on, as JSON values."""
+        return {}
 
     @abstractmethod
     def check_prefix(self, number: int, prefix: str) -> None:

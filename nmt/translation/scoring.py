@@ -90,7 +90,7 @@ class PairScorer:
 
     def _read_targets(self, lines: Sequence[bytes], as_pieces: bool) -> tuple[list[list[int]], list[bool]]:
         """Token ids of translations, and whether they were cut."""
-        max_bytes = self.translator.config.max_source_bytes
+        max_bytes = self.translator.config.max_source_bytes if not as_pieces else max(map(len, lines))
         texts = [clean_line(line, max_bytes) for line in lines]
         tokenizer = self.translator.target_tokenizer
         cut = [len(line) > max_bytes for line in lines]

@@ -5,15 +5,17 @@ Float32 whatever the training's precision. Knows neither export nor training.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from keras import ops
 
 from nmt.batches import pad
 from nmt.config import DecodingConfig
@@ -92,12 +94,22 @@ class Translator(LineTranslator):
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.config = config
+        self.max_source_bytes = config.max_source_bytes
         self.with_attention = with_attention
         members = load_members(config, target_tokenizer, use_cudnn)
         self.source_tokenizers = [source_tokenizer, *(member.source_tokenizer for member in members)]
         self.ensemble = assemble(model, members, target_tokenizer, config)
-        self.searcher = Searcher(self.ensemble, config, banned_words(config.banned_words, target_tokenizer.vocabulary))
+        banned = [target_tokenizer.normalize(word).replace(SPACE, " ") for word in config.banned_words]
+        self.searcher = Searcher(self.ensemble, config, banned_words(banned, target_tokenizer.vocabulary))
         self.replayer = Replayer(self.ensemble, with_attention=True)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The models' weights, by a checksum, and how they are searched."""
+        checksum = hashlib.sha256()
+        for variable in self.ensemble.variables:
+            checksum.update(ops.convert_to_numpy(variable).tobytes())
+        return {"weights": checksum.hexdigest(), "decoding": self.config.model_dump(mode="json")}
 
     def read(self, lines: Sequence[Line]) -> list[Sentence]:
         """Cleans and tokenizes lines.
@@ -126,6 +138,11 @@ class Translator(LineTranslator):
             DataError: it leaves no room for a translation.
         """
         token_ids = self.target_tokenizer.encode(prefix) if prefix else []
+        if UNKNOWN_ID in token_ids:
+            raise DataError(
+                f"line {number + 1}: expected a prefix of characters that the target's subword model knows, received "
+                f"{prefix!r}; leave it out, or write it with other characters"
+            )
         if len(token_ids) >= self.config.max_length:
             raise DataError(
                 f"line {number + 1}: expected a prefix of fewer tokens than decoding.max_length "
@@ -157,19 +174,23 @@ class Translator(LineTranslator):
             DataError: a word is empty, or has characters that the target's subword model does not know; there are more
                 of them than the translation can have; or this way to search knows no forced words.
         """
-        if self.config.samples or self.config.coverage_penalty or self.config.n_best > 1:
+        config, where = self.config, f"line {line.number + 1}: forced words"
+        if config.samples or config.coverage_penalty or config.n_best > 1 or config.diversity_groups > 1:
             raise DataError(
-                "forced words: expected a search for the best translation, received samples, n_best or "
-                "coverage_penalty; leave them out"
+                "forced words: expected a search for the best translation, received samples, n_best, "
+                "coverage_penalty or diversity_groups; leave them out"
             )
         encoded = [self.target_tokenizer.encode(word) for word in words]
         for word, token_ids in zip(words, encoded, strict=True):
             if not token_ids or UNKNOWN_ID in token_ids:
                 raise DataError(
-                    f"forced words: expected words of characters that the target's subword model knows, received "
-                    f"{word!r}; leave it out, or write it with other characters"
+                    f"{where}: expected words of characters that the target's subword model knows, received {word!r}; "
+                    f"leave it out, or write it with other characters"
                 )
-        (limit,) = np.asarray(self.searcher.limits(self._inputs(self.read([line])))).tolist()
+        sentences = self.read([line])
+        if encoded and not any(sentences[0].sources):
+            raise DataError(f"{where}: expected a text to translate, received {line.text!r}; leave them out")
+        (limit,) = np.asarray(self.searcher.limits(self._inputs(sentences))).tolist()
         check_room(encoded, limit)
         return encoded
 
@@ -188,7 +209,7 @@ class Translator(LineTranslator):
             return Translation((Hypothesis("", 0.0, 0.0),), sentence.cut)
         found = self.searcher.search_with_words(self._inputs([sentence]), words, self._continues_word)
         best = Found([*found.token_ids[:-1]], found.log_prob, found.score)
-        return Translation(self._hypotheses_of([(sentence, best)]), sentence.cut)
+        return Translation(self.hypotheses_of([(sentence, best)]), sentence.cut)
 
     def with_seed(self, seed: int) -> Translator:
         """The same translator with other random numbers; it shares the compiled search."""
@@ -202,7 +223,7 @@ class Translator(LineTranslator):
         inputs = {"source_ids": self.source_ids(sentences), "target_ids": target_ids}
         _, attention = self.replayer.predict_on_batch(inputs)  # (batch, target_length, source_length)
         return [
-            np.asarray(weights[: len(target) + 1, : len(sentence.sources[0]) + 1])
+            np.array(weights[: len(target) + 1, : len(sentence.sources[0]) + 1])  # a view would keep the whole batch
             for weights, target, sentence in zip(attention, targets, sentences, strict=True)
         ]
 
@@ -232,8 +253,9 @@ class Translator(LineTranslator):
             key=lambda i: -len(sentences[i].sources[0]),
         )
         progress(len(lines) - len(order))
-        for start in range(0, len(order), self.config.batch_size):
-            rows = order[start : start + self.config.batch_size]
+        size = max(1, self.config.batch_size // max(1, self.config.samples))  # each sample takes a row
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
             batch = [sentences[i] for i in rows]
             for i, hypotheses in zip(rows, self._hypotheses(batch), strict=True):
                 translations[i] = replace(translations[i], hypotheses=hypotheses)
@@ -244,13 +266,13 @@ class Translator(LineTranslator):
         """The hypotheses of one batch of sentences, in the order in which they are returned."""
         found = self.search(sentences)
         flat = [(sentence, one) for sentence, of in zip(sentences, found, strict=True) for one in of]
-        made = iter(self._hypotheses_of(flat))
+        made = iter(self.hypotheses_of(flat))
         by_line = [list(islice(made, len(of))) for of in found]
         if self.config.minimum_bayes_risk:
             by_line = [[of[i] for i in by_expected_utility([one.text for one in of])] for of in by_line]
         return [tuple(of) for of in by_line]
 
-    def _hypotheses_of(self, pairs: Sequence[tuple[Sentence, Found]]) -> tuple[Hypothesis, ...]:
+    def hypotheses_of(self, pairs: Sequence[tuple[Sentence, Found]]) -> tuple[Hypothesis, ...]:
         """What was found, for people to read."""
         attentions = self._attentions(pairs)
         return tuple(

@@ -49,7 +49,13 @@ def pattern(word: str, end: str) -> str:
 
 
 def has_banned(text: str, banned: Sequence[str], end: str = r"(?!\w)") -> bool:
-    return any(re.search(pattern(word, end), text) for word in banned)
+    """Whether a banned word stands in a text; more than one space within a phrase does not make it another."""
+    return any(re.search(pattern(part, end), text) for word in banned for part in (word, *with_more_space(word)))
+
+
+def with_more_space(phrase: str) -> list[str]:
+    """What a phrase begins with up to each of its spaces, and one space more."""
+    return [phrase[: i + 1] + " " for i in range(len(phrase)) if phrase[i] == " " != phrase[i + 1 : i + 2]]
 
 
 def walk(table: Automaton, vocabulary: Sequence[str], banned: Sequence[str], seed: int) -> list[int]:

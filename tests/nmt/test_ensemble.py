@@ -163,7 +163,7 @@ def test_another_target_is_refused(
 
 def test_a_member_that_is_not_there(tokenizers: Tokenizers, tmp_path: Path) -> None:
     decoding = DecodingConfig(ensemble=[str(tmp_path / "none")])
-    with pytest.raises(DataError, match=r"none: expected a run folder with run\.json"):
+    with pytest.raises(DataError, match=r"decoding\.ensemble: expected a run folder, found none at .*none; name"):
         load_members(decoding, tokenizers[1])
 
 

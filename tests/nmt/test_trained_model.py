@@ -141,7 +141,7 @@ def test_keywords_that_are_not_possible(model: TrainedModel, options: dict[str, 
         ({"forced_words": [[], [], []], "samples": 2}, "forced words: expected a search for the best translation"),
         ({"beam_size": 43}, "beam_size: expected at most the 42 pieces"),
         ({"language_model": "nowhere"}, r"decoding\.language_model: expected a language model's run folder"),
-        ({"ensemble": ["nowhere"]}, r"nowhere: expected a run folder with run\.json"),
+        ({"ensemble": ["nowhere"]}, r"decoding\.ensemble: expected a run folder, found none at nowhere"),
     ],
 )
 def test_what_does_not_fit_is_refused(model: TrainedModel, options: dict[str, Any], message: str) -> None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from nmt.cli import app, translate_command
 from nmt.cli.growing_file import GrowingFile
 from nmt.cli.lines import MAX_LINE_BYTES
+from nmt.cli.translate_command import ROOM_BESIDE_TEXT
 from nmt.cli.translation_rows import Format, rows_of
 from nmt.errors import DataError
 from nmt.translation.lines import Hypothesis, Translation
@@ -38,6 +39,8 @@ class Shouter:
 
     seen: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    max_source_bytes: int = 2**20
+    description: dict[str, str] = field(default_factory=lambda: {"model": "shouter"})
 
     def translate(
         self,
@@ -103,7 +106,7 @@ def test_long_line_is_one_line_with_a_warning(shouter: Shouter) -> None:
 def test_endless_line_does_not_fill_the_memory(shouter: Shouter) -> None:
     result = nmt("translate", "x", text=b"a" * (3 * MAX_LINE_BYTES + 5) + b"\nnext")
     assert result.stdout_bytes == b"AAAAAAAAAA\nNEXT\n"
-    assert len(shouter.seen[0]) == MAX_LINE_BYTES
+    assert len(shouter.seen[0]) == MAX_LINE_BYTES + ROOM_BESIDE_TEXT
 
 
 def test_line_of_exactly_the_limit_ends_where_it_ends(shouter: Shouter) -> None:
@@ -185,6 +188,8 @@ from nmt.cli import main, translate_command
 from nmt.translation.lines import Hypothesis, Translation
 
 class Echo:
+    max_source_bytes = 100
+
     def translate(self, lines, *_):
         return (Translation((Hypothesis(line.decode(), 0.0, 0.0),)) for line in lines)
 
@@ -211,6 +216,38 @@ def by_twos(shouter: Shouter, monkeypatch: pytest.MonkeyPatch) -> Shouter:
     """Blocks of two lines."""
     monkeypatch.setattr(translate_command, "lines_at_once", lambda: 2)
     return shouter
+
+
+def describe(output: Path) -> None:
+    """Says beside a part how it was made: as text, by the fake."""
+    made_by = {"format": "text", "model": "shouter"}
+    output.with_name(f"{output.name}.part.json").write_text(json.dumps(made_by), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("made_by", "message"),
+    [
+        ({"format": "tsv", "model": "shouter"}, "expected format 'tsv', as the part was made, received 'text'; give"),
+        ({"format": "text", "model": "other"}, "expected model 'other', as the part was made, received 'shouter'"),
+        (None, "out.part.json: expected it to say how the part was made, found none; remove the part to start anew"),
+    ],
+)
+def test_a_part_that_was_made_in_another_way_stays_as_it_is(
+    by_twos: Shouter, tmp_path: Path, made_by: dict[str, str] | None, message: str
+) -> None:
+    (tmp_path / "out.part").write_text("A\nB\n")
+    if made_by is not None:
+        (tmp_path / "out.part.json").write_text(json.dumps(made_by))
+    result = nmt("translate", "x", "--output", tmp_path / "out", "--resume", text=b"a\nb\nc\n")
+    assert result.exit_code == 1 and message in result.stderr
+    assert (tmp_path / "out.part").read_text() == "A\nB\n"
+
+
+def test_what_is_whole_is_not_made_again(by_twos: Shouter, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("A\n")
+    result = nmt("translate", "x", "--output", tmp_path / "out", "--resume", text=b"a\nb\n")
+    assert (result.exit_code, by_twos.seen) == (0, []) and "is whole, there is nothing to go on with" in result.stderr
+    assert (tmp_path / "out").read_text() == "A\n"
 
 
 HOW_TO_GO_ON = "has what is done so far; the same command with --resume goes on behind it"
@@ -267,6 +304,7 @@ def test_more_finished_lines_than_the_input_has(by_twos: Shouter, tmp_path: Path
     name = "out.gz" if compressed else "out"
     done = gzip.compress(b"A\nB\nC\nD\n") if compressed else b"A\nB\nC\nD\n"
     (tmp_path / f"{name}.part").write_bytes(done)
+    describe(tmp_path / name)
     result = nmt("translate", "x", "--output", tmp_path / name, "--resume", text=b"a\nb\nc\n")
     assert result.exit_code == 1
     assert result.stderr == (
@@ -278,6 +316,7 @@ def test_more_finished_lines_than_the_input_has(by_twos: Shouter, tmp_path: Path
 
 
 def test_a_run_that_was_killed_at_its_very_end_is_completed(by_twos: Shouter, tmp_path: Path) -> None:
+    describe(tmp_path / "out.gz")
     (tmp_path / "out.gz.part").write_bytes(gzip.compress(b"A\nB\n") + gzip.compress(b"C\n"))
     result = nmt("translate", "x", "--output", tmp_path / "out.gz", "--resume", text=b"a\nb\nc\n")
     assert (result.exit_code, by_twos.seen) == (0, [])
@@ -309,6 +348,7 @@ def test_each_translation_begins_with_its_prefix(by_twos: Shouter, tmp_path: Pat
 def test_a_resumed_run_goes_on_in_the_prefixes_too(by_twos: Shouter, tmp_path: Path) -> None:
     (tmp_path / "prefixes").write_text("x\ny\nz\n")
     (tmp_path / "out.part").write_text("xA\nyB\n")
+    describe(tmp_path / "out")
     options: list[str | Path] = ["--prefixes", tmp_path / "prefixes", "--output", tmp_path / "out", "--resume"]
     assert nmt("translate", "x", *options, text=b"a\nb\nc\n").exit_code == 0
     assert (tmp_path / "out").read_text() == "xA\nyB\nzC\n"

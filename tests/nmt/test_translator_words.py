@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,8 +83,11 @@ def test_a_prefix_adds_to_the_limit_of_a_short_source(tiny_model: Seq2Seq, token
 
 
 def unknown_ones(translator: Translator, source: str, prefix: str) -> Hypothesis:
-    (found,) = translator.translate([source.encode()], prefixes=[prefix])
-    return found.best
+    """The translation that begins with a prefix whose tokens may be unknown ones."""
+    (sentence,) = translator.read([Line(source.encode())])
+    beginning = tuple(translator.target_tokenizer.encode(prefix))
+    ((found,),) = translator.search([replace(sentence, prefix=beginning)])
+    return translator.hypotheses_of([(sentence, found)])[0]
 
 
 def test_unknown_words_are_copied_from_the_source(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
@@ -197,6 +201,16 @@ def test_no_forced_words_find_what_beam_search_finds(tiny_model: Seq2Seq, tokeni
 
 def test_forced_words_in_a_line_without_tokens(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
     assert make_translator(tiny_model, tokenizers).translate_with_words(Line(b" "), [[6]]) == NOTHING
+
+
+def test_a_prefix_that_nobody_knows(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
+    with pytest.raises(DataError, match=r"line 3: expected a prefix of characters that .* received 'drei ☃'; leave it"):
+        make_translator(tiny_model, tokenizers).check_prefix(2, "drei ☃")
+
+
+def test_forced_words_without_a_text(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
+    with pytest.raises(DataError, match="line 1: forced words: expected a text to translate, received b' '; leave"):
+        make_translator(tiny_model, tokenizers).read_words(Line(b" "), ["acht"])
 
 
 @pytest.mark.parametrize("word", ["☃", "", "acht☃"])
