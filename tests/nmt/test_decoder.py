@@ -150,6 +150,7 @@ def silent_variables(model: Seq2Seq) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @each_form
 def test_a_gradient_reaches_every_variable(form: str) -> None:
     assert silent_variables(made(form)) == []

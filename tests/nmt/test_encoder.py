@@ -44,6 +44,7 @@ def test_shapes(cell: str, bidirectional: bool, layers: int) -> None:
     assert embedded.shape == (2, 4, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cell", "bidirectional", "layers"), KINDS)
 @pytest.mark.parametrize("reverse", [False, True])
 def test_right_padding_changes_nothing(cell: str, bidirectional: bool, layers: int, reverse: bool) -> None:

@@ -138,6 +138,7 @@ def test_a_gradient_reaches_every_variable(name: str) -> None:
     assert silent == []
 
 
+@pytest.mark.slow
 @each_system
 def test_source_padding_changes_nothing(name: str) -> None:
     model = tiny_model(name)

@@ -101,6 +101,7 @@ def test_batches_of_many_shapes_trace_the_step_a_few_times(trained: tuple[RunFol
     assert 1 <= len(traces) <= 3
 
 
+@pytest.mark.slow
 def test_starting_from_another_run(
     trained: tuple[RunFolder, list[int], int], tiny_config: Any, monkeypatch: pytest.MonkeyPatch, recorder: Any
 ) -> None:
