@@ -99,7 +99,9 @@ SOME = (
     "everything at once",
     "everything step by step",
 )
-each_form = pytest.mark.parametrize("form", FORMS)
+each_form = pytest.mark.parametrize(
+    "form", [form if form in SOME else pytest.param(form, marks=pytest.mark.slow) for form in FORMS]
+)
 some_forms = pytest.mark.parametrize("form", SOME)
 
 
@@ -150,7 +152,6 @@ def silent_variables(model: Seq2Seq) -> list[str]:
     ]
 
 
-@pytest.mark.slow
 @each_form
 def test_a_gradient_reaches_every_variable(form: str) -> None:
     assert silent_variables(made(form)) == []

@@ -288,6 +288,7 @@ def test_a_signal_saves_and_stops(
     assert (checksum(last(run)), state_of(run)) == (checksum(last(whole)), state_of(whole))
 
 
+@pytest.mark.slow
 def test_a_signal_within_a_validation_stops_it(
     toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +323,7 @@ def test_the_time_limit_saves_and_validates(toy: Any, tiny_config: Any, recorder
     assert replace(state_of(run), best=()) == replace(state_of(whole), best=())
 
 
+@pytest.mark.slow
 def test_a_validation_that_the_time_limit_owes_is_made_up_for(
     toy: Any, tiny_config: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +368,7 @@ def test_plateau_lowers_the_learning_rate(toy: Any, tiny_config: Any, recorder: 
     assert rates == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.25}
 
 
+@pytest.mark.slow
 def test_checkpoints_beyond_those_kept_are_removed_at_the_start(toy: Any, tiny_config: Any, recorder: Any) -> None:
     """A kill may come between the last save and the removal of what it replaces."""
     run = train(tiny_config(training={"keep_last": 9, "save_every_steps": 2}), recorder)
@@ -438,6 +441,7 @@ def test_changed_settings_are_refused_by_name(toy: Any, tiny_config: Any, record
     assert "(model.dropout: 0.1 -> 0.3; training.clip_norm: 1.0 -> 2.0)" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_free_settings_may_change(toy: Any, tiny_config: Any, recorder: Any) -> None:
     train(tiny_config(training={"epochs": 1}), recorder)
     run = train(tiny_config(training={"patience": 3}, decoding={"beam_size": 7}), recorder)
