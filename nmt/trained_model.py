@@ -100,10 +100,7 @@ class TrainedRun(TrainedModel):
         """See `TrainedModel`."""
         _check_lengths(sources, translations=translations)
         scorer = self._scorer(decoding)
-        pairs = [
-            (source.encode("utf-8", "replace"), target.encode("utf-8", "replace"))
-            for source, target in zip(sources, translations, strict=True)
-        ]
+        pairs = _encoded_pairs(sources, translations)
         return list(scorer.score(pairs, as_pieces=as_pieces))
 
     def _translator(self, changes: dict[str, Any]) -> Translator:
@@ -156,10 +153,7 @@ class TrainedSavedModel(TrainedModel):
         """See `TrainedModel`; scores carry the log-probability alone."""
         self._refuse({"as_pieces": as_pieces or None, **decoding})
         _check_lengths(sources, translations=translations)
-        pairs = [
-            (source.encode("utf-8", "replace"), target.encode("utf-8", "replace"))
-            for source, target in zip(sources, translations, strict=True)
-        ]
+        pairs = _encoded_pairs(sources, translations)
         return [Score(log_prob, (), ()) for log_prob in self.translator.score(pairs)]
 
     def _refuse(self, options: dict[str, Any]) -> None:
@@ -208,3 +202,10 @@ def _check_lengths(texts: Texts, **others: Sequence[Any] | None) -> None:
             raise DataError(f"{name}: expected one for each of the {len(texts)} texts, received {received}")
     if any(isinstance(words, str) for words in others.get("forced_words") or ()):
         raise DataError("forced_words: expected a list of words for each text, received a string; write [[word], ...]")
+
+
+def _encoded_pairs(sources: Texts, translations: Texts) -> list[tuple[bytes, bytes]]:
+    return [
+        (source.encode("utf-8", "replace"), target.encode("utf-8", "replace"))
+        for source, target in zip(sources, translations, strict=True)
+    ]

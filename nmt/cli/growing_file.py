@@ -89,14 +89,14 @@ def growing(
             yield GrowingFile(file, compressed=compressed)
         return
     place, part, description = _places(output)
-    made_by, done = made_by or {}, Progress()
-    if part.exists():
-        _check_maker(description, made_by)
-        done = _whole_members(part, line_of) if compressed else _whole_blocks(part, block_lines, line_of)
-    description.write_text(json.dumps(made_by, indent=2), encoding="utf-8")
-    try:
-        with part.open("ab") as file:
-            _lock(file, part)
+    made_by, done, is_new = made_by or {}, Progress(), not part.exists()
+    with part.open("ab") as file:
+        _lock(file, part)  # before anything is touched: it may be another process' work
+        if not is_new:
+            _check_maker(description, made_by)
+            done = _whole_members(part, line_of) if compressed else _whole_blocks(part, block_lines, line_of)
+        try:
+            description.write_text(json.dumps(made_by, indent=2), encoding="utf-8")
             file.truncate(done.offset)
             file.seek(done.offset)
             yield GrowingFile(file, done.lines, compressed)
@@ -104,13 +104,13 @@ def growing(
                 file.write(gzip.compress(b"", mtime=0))  # nothing at all would be no gzip file
             file.flush()
             os.fsync(file.fileno())
-        if place.exists():
-            shutil.copymode(place, part)
-        part.replace(place)
-        description.unlink()
-    except BaseException:
-        _leave(part, description)
-        raise
+            if place.exists():
+                shutil.copymode(place, part)
+            part.replace(place)
+            description.unlink()
+        except BaseException:
+            _leave(part, description)
+            raise
 
 
 def check_output(output: Path, resume: bool) -> None:

@@ -200,3 +200,17 @@ def test_an_unnamed_pipe_gets_the_rows(write: object) -> None:
 def test_a_device_swallows_them() -> None:
     write_growing(Path("/dev/null"))
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("written", [b"", b"one\n"])
+def test_a_second_writer_leaves_the_first_ones_work(tmp_path: Path, written: bytes) -> None:
+    with growing(tmp_path / "out", 1, resume=False) as first:
+        first.write_block(written)
+        with (
+            pytest.raises(DataError, match=r"out\.part: another process is writing it; wait for it"),
+            growing(tmp_path / "out", 1, resume=True),
+        ):
+            pass
+        first.write_block(b"two\n")
+    assert (tmp_path / "out").read_bytes() == written + b"two\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
