@@ -32,13 +32,14 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of each position; labels (batch, length) and logits (batch, length, classes) to (batch, length)."""
-        cross_entropy = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
         if not self.smoothing:
-            return cross_entropy
-        # -mean(log p) = logsumexp - mean(logits), and logsumexp = cross_entropy + the label's logit.
-        labels = ops.cast(y_true, "int32")[..., None]
-        label_logit = ops.squeeze(ops.take_along_axis(y_pred, labels, axis=-1), axis=-1)
-        return cross_entropy + self.smoothing * (label_logit - ops.mean(y_pred, axis=-1))
+            return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        # Dense targets: the gradient through a lookup of each label's logit takes longer than all the rest.
+        classes = y_pred.shape[-1]
+        spread = self.smoothing / classes
+        is_label = ops.equal(ops.cast(y_true, "int32")[..., None], ops.arange(classes, dtype="int32"))
+        targets = ops.where(is_label, 1.0 - self.smoothing + spread, spread)  # (batch, length, classes)
+        return ops.categorical_crossentropy(targets, y_pred, from_logits=True)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
