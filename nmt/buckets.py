@@ -65,12 +65,15 @@ class Bucket:
 def make_buckets(
     pairs: TokenPairs, batch_tokens: int, max_tokens: int | None, mixture: Sequence[tuple[int, float]]
 ) -> list[Bucket]:
-    """The cut into target and source groups that pads least, of those with at most `MAX_SHAPES` buckets."""
+    """The cut into target and source groups that pads least, of those with at most `MAX_SHAPES` buckets.
+
+    A target position counts double: the output projection makes it the more expensive one.
+    """
     counts = _count_lengths(pairs, max_tokens)
     plans = [_cut_twice(counts, groups) for groups in TARGET_GROUPS]
     plan = min(
         plans,
-        key=lambda parts: sum(int(counts.rows[cells].sum()) * (source + target) for cells, source, target in parts),
+        key=lambda parts: sum(int(counts.rows[cells].sum()) * (source + 2 * target) for cells, source, target in parts),
     )
     groups = _group_rows(pairs, max_tokens, counts, [cells for cells, _, _ in plan])
     buckets = []
