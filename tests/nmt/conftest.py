@@ -17,13 +17,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import pytest
 from safetensors.numpy import load_file
+from shouter import Shouter
+from toy_training import ScriptedValidation, ToyModel
 
 from data_prep.pipeline import prepare
+from nmt.cli import translate_command
 from nmt.config import Config, parse_config
 from nmt.corpus import PreparedCorpus
 from nmt.progress import Progress, Round
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import Tokenizer
+from nmt.training import loop, translation_task
 
 ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GERMAN = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
@@ -167,3 +171,30 @@ def checksum() -> Callable[[Path], str]:
 def write_corpus() -> Callable[..., None]:
     """Writes the text files of a tiny corpus into a folder."""
     return write_corpus_files
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch, corpus_folder: Path) -> type[ScriptedValidation]:
+    """A prepared corpus in the current directory, and fakes in place of model and validation."""
+    monkeypatch.setattr(translation_task, "Seq2Seq", ToyModel)
+    monkeypatch.setattr(translation_task, "TranslationValidation", ScriptedValidation)
+    monkeypatch.setattr(translation_task, "freeze", lambda model, parts: None)
+    monkeypatch.setattr(translation_task, "announcement", lambda *arguments: f"step {arguments[-1]}")
+    monkeypatch.setattr(ScriptedValidation, "script", [(2.0, 10.0)])
+    monkeypatch.setattr(loop, "LOG_EVERY_STEPS", 1)
+    return ScriptedValidation
+
+
+@pytest.fixture
+def shouter(monkeypatch: pytest.MonkeyPatch) -> Shouter:
+    """Takes the place of every model."""
+    fake = Shouter()
+    monkeypatch.setattr(translate_command, "load", lambda *_, **__: fake)
+    return fake
+
+
+@pytest.fixture
+def by_twos(shouter: Shouter, monkeypatch: pytest.MonkeyPatch) -> Shouter:
+    """Blocks of two lines."""
+    monkeypatch.setattr(translate_command, "lines_at_once", lambda: 2)
+    return shouter

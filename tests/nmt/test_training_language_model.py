@@ -219,7 +219,8 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
-@pytest.mark.parametrize("settings", [pytest.param({}, marks=pytest.mark.slow), EVERYTHING])
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, EVERYTHING])
 def test_resumed_within_an_epoch_bit_for_bit(
     corpus_folder: Path, recorder: Any, checksum: Checksum, settings: dict[str, Any]
 ) -> None:

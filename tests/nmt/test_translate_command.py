@@ -1,4 +1,4 @@
-"""`nmt translate`: lines in and lines out, whatever they hold, and files of any size. No model: a fake translates."""
+"""`nmt translate`: lines in and lines out, whatever they hold. No model: a fake translates."""
 
 from __future__ import annotations
 
@@ -7,70 +7,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from shouter import Shouter, nmt
 
-from nmt.cli import app, translate_command
+from nmt.cli import translate_command
 from nmt.cli.growing_file import GrowingFile
 from nmt.cli.lines import MAX_LINE_BYTES
 from nmt.cli.translate_command import ROOM_BESIDE_TEXT
 from nmt.cli.translation_rows import Format, rows_of
-from nmt.errors import DataError
-from nmt.translation.lines import Hypothesis, Translation
-
-
-def nmt(*arguments: str | Path, text: bytes | None = None) -> Result:
-    """Runs the command line in this process."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=text)
-
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Shouter:
-    """Translates into capitals, behind the prefix; cuts after ten bytes; fails at `boom`, is stopped at `stop`."""
-
-    seen: list[bytes] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    max_source_bytes: int = 2**20
-    description: dict[str, str] = field(default_factory=lambda: {"model": "shouter"})
-
-    def translate(
-        self,
-        lines: Iterable[bytes],
-        progress: Callable[[int], None] = lambda lines: None,
-        prefixes: Iterable[str] | None = None,
-        first_line: int = 0,
-    ) -> Iterator[Translation]:
-        self.numbers.append(first_line)
-        for line, prefix in zip(lines, repeat("") if prefixes is None else prefixes, strict=False):
-            if line == b"boom":
-                raise DataError("it went boom")
-            if line == b"stop":
-                raise KeyboardInterrupt
-            self.seen.append(line)
-            progress(1)
-            text = prefix + line[:10].decode(errors="replace").upper()
-            yield Translation((Hypothesis(text.replace("|", "\n"), -1.0, -0.5),), len(line) > 10)
-
-    def check_prefix(self, number: int, prefix: str) -> None:
-        if len(prefix) > 5:
-            raise DataError(f"line {number + 1}: expected a shorter prefix")
-
-
-@pytest.fixture
-def shouter(monkeypatch: pytest.MonkeyPatch) -> Shouter:
-    """Takes the place of every model."""
-    fake = Shouter()
-    monkeypatch.setattr(translate_command, "load", lambda *_, **__: fake)
-    return fake
 
 
 @pytest.mark.parametrize(
@@ -208,121 +157,6 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
     assert (result.stdout, result.stderr) == ("1\n0\n", "")
 
 
-# Files that grow
-
-
-@pytest.fixture
-def by_twos(shouter: Shouter, monkeypatch: pytest.MonkeyPatch) -> Shouter:
-    """Blocks of two lines."""
-    monkeypatch.setattr(translate_command, "lines_at_once", lambda: 2)
-    return shouter
-
-
-def describe(output: Path) -> None:
-    """Says beside a part how it was made: as text, by the fake."""
-    made_by = {"format": "text", "model": "shouter"}
-    output.with_name(f"{output.name}.part.json").write_text(json.dumps(made_by), encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("made_by", "message"),
-    [
-        ({"format": "tsv", "model": "shouter"}, "expected format 'tsv', as the part was made, received 'text'; give"),
-        ({"format": "text", "model": "other"}, "expected model 'other', as the part was made, received 'shouter'"),
-        (None, "out.part.json: expected it to say how the part was made, found none; remove the part to start anew"),
-    ],
-)
-def test_a_part_that_was_made_in_another_way_stays_as_it_is(
-    by_twos: Shouter, tmp_path: Path, made_by: dict[str, str] | None, message: str
-) -> None:
-    (tmp_path / "out.part").write_text("A\nB\n")
-    if made_by is not None:
-        (tmp_path / "out.part.json").write_text(json.dumps(made_by))
-    result = nmt("translate", "x", "--output", tmp_path / "out", "--resume", text=b"a\nb\nc\n")
-    assert result.exit_code == 1 and message in result.stderr
-    assert (tmp_path / "out.part").read_text() == "A\nB\n"
-
-
-def test_what_is_whole_is_not_made_again(by_twos: Shouter, tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("A\n")
-    result = nmt("translate", "x", "--output", tmp_path / "out", "--resume", text=b"a\nb\n")
-    assert (result.exit_code, by_twos.seen) == (0, []) and "is whole, there is nothing to go on with" in result.stderr
-    assert (tmp_path / "out").read_text() == "A\n"
-
-
-HOW_TO_GO_ON = "has what is done so far; the same command with --resume goes on behind it"
-
-
-@pytest.mark.parametrize(("word", "error"), [("boom", "it went boom"), ("stop", "interrupted")])
-@pytest.mark.parametrize("name", ["out", "out.gz"])
-@pytest.mark.parametrize("format", ["text", "jsonl", "tsv"])
-def test_a_stopped_run_goes_on_to_the_same_bytes(
-    by_twos: Shouter, tmp_path: Path, word: str, error: str, name: str, format: str
-) -> None:
-    text, output, whole = tmp_path / "in", tmp_path / name, tmp_path / f"whole-{name}"
-    options: list[str | Path] = ["--input", text, "--format", format]
-    text.write_text(f"a\nb\nc\n{word}\ne\n")
-    result = nmt("translate", "x", *options, "--output", output)
-    part = tmp_path / f"{name}.part"
-    assert (result.exit_code, result.stderr) == (1, f"nmt: {part} {HOW_TO_GO_ON}\nnmt: error: {error}\n")
-    assert part.exists() and not output.exists()
-
-    text.write_text("a\nb\nc\nd\ne\n")
-    by_twos.numbers.clear()
-    assert nmt("translate", "x", *options, "--output", output, "--resume").output == ""
-    several_rows_a_line = (format, name) == ("tsv", "out")  # whether the last line had more rows nobody knows
-    assert by_twos.numbers == [0, 2, 4] if several_rows_a_line else [2, 4]
-    assert nmt("translate", "x", *options, "--output", whole).exit_code == 0
-    assert output.read_bytes() == whole.read_bytes()
-    assert not part.exists()
-
-
-def test_nothing_finished_leaves_nothing(by_twos: Shouter, tmp_path: Path) -> None:
-    result = nmt("translate", "x", "--output", tmp_path / "out", text=b"a\nboom\n")
-    assert result.stderr == "nmt: error: it went boom\n"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_part_is_not_overwritten(by_twos: Shouter, tmp_path: Path) -> None:
-    (tmp_path / "out.part").write_text("A\n")
-    result = nmt("translate", "x", "--output", tmp_path / "out", text=b"a\n")
-    assert (result.exit_code, by_twos.seen) == (1, [])
-    assert result.stderr == (
-        f"nmt: error: {tmp_path / 'out.part'}: a translation was stopped here; go on with --resume, or remove the file "
-        f"to start anew\n"
-    )
-    assert (tmp_path / "out.part").read_text() == "A\n"
-
-
-def test_resume_without_a_part_begins_at_the_beginning(by_twos: Shouter, tmp_path: Path) -> None:
-    assert nmt("translate", "x", "--output", tmp_path / "out", "--resume", text=b"a\n").exit_code == 0
-    assert (tmp_path / "out").read_text() == "A\n"
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-def test_more_finished_lines_than_the_input_has(by_twos: Shouter, tmp_path: Path, compressed: bool) -> None:
-    name = "out.gz" if compressed else "out"
-    done = gzip.compress(b"A\nB\nC\nD\n") if compressed else b"A\nB\nC\nD\n"
-    (tmp_path / f"{name}.part").write_bytes(done)
-    describe(tmp_path / name)
-    result = nmt("translate", "x", "--output", tmp_path / name, "--resume", text=b"a\nb\nc\n")
-    assert result.exit_code == 1
-    assert result.stderr == (
-        f"nmt: {tmp_path / name}.part {HOW_TO_GO_ON}\n"
-        "nmt: error: --resume: expected an input that begins with the 4 lines that are translated already, received 3 "
-        "lines; give the same input, or remove the part to start anew\n"
-    )
-    assert (tmp_path / f"{name}.part").read_bytes() == done
-
-
-def test_a_run_that_was_killed_at_its_very_end_is_completed(by_twos: Shouter, tmp_path: Path) -> None:
-    describe(tmp_path / "out.gz")
-    (tmp_path / "out.gz.part").write_bytes(gzip.compress(b"A\nB\n") + gzip.compress(b"C\n"))
-    result = nmt("translate", "x", "--output", tmp_path / "out.gz", "--resume", text=b"a\nb\nc\n")
-    assert (result.exit_code, by_twos.seen) == (0, [])
-    assert gzip.decompress((tmp_path / "out.gz").read_bytes()) == b"A\nB\nC\n"
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -337,21 +171,9 @@ def test_options_that_do_not_go_together(shouter: Shouter, arguments: list[str],
     assert message in " ".join(result.stderr.replace("│", " ").split())
 
 
-# Prefixes
-
-
 def test_each_translation_begins_with_its_prefix(by_twos: Shouter, tmp_path: Path) -> None:
     (tmp_path / "prefixes").write_text("x\n\nz\n")
     assert nmt("translate", "x", "--prefixes", tmp_path / "prefixes", text=b"a\nb\nc\n").stdout == "xA\nB\nzC\n"
-
-
-def test_a_resumed_run_goes_on_in_the_prefixes_too(by_twos: Shouter, tmp_path: Path) -> None:
-    (tmp_path / "prefixes").write_text("x\ny\nz\n")
-    (tmp_path / "out.part").write_text("xA\nyB\n")
-    describe(tmp_path / "out")
-    options: list[str | Path] = ["--prefixes", tmp_path / "prefixes", "--output", tmp_path / "out", "--resume"]
-    assert nmt("translate", "x", *options, text=b"a\nb\nc\n").exit_code == 0
-    assert (tmp_path / "out").read_text() == "xA\nyB\nzC\n"
 
 
 @pytest.mark.parametrize(
@@ -385,9 +207,6 @@ def test_missing_prefixes(shouter: Shouter, tmp_path: Path) -> None:
     assert result.stderr == (
         f"nmt: error: {tmp_path / 'none'}: No such file or directory; name a text file with --prefixes\n"
     )
-
-
-# Formats and compressed text
 
 
 def test_rows_are_numbered_through_all_blocks(by_twos: Shouter) -> None:
