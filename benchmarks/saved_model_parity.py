@@ -13,8 +13,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from nmt.export import translate_apart
 from nmt.saved_model import read_info, version_folder
+from nmt.saved_model.calls import Call, call_apart, texts
+from nmt.translation.lines import Hypothesis, Translation
 from nmt.translation.translator import load_translator
 
 
@@ -29,7 +30,16 @@ def main() -> int:
     folder = version_folder(arguments.saved_model)
     info = read_info(folder)
     lines = arguments.file.read_bytes().removesuffix(b"\n").split(b"\n")
-    received = translate_apart(folder, lines, info.decoding.batch_size)
+    size = info.decoding.batch_size
+    batches = [lines[start : start + size] for start in range(0, len(lines), size)]
+    answers = call_apart(folder, [Call("serving_default", {"text": texts(batch)}) for batch in batches])
+    received = [
+        Translation((Hypothesis(text.decode(), float(log_prob), float(score)),), bool(cut))
+        for answer in answers
+        for text, log_prob, score, cut in zip(
+            *(answer[name] for name in ("translation", "log_prob", "score", "cut")), strict=True
+        )
+    ]
     expected = list(load_translator(arguments.run, info.checkpoint, info.decoding).translate(lines))
 
     different = 0

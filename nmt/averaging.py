@@ -96,6 +96,6 @@ def mean_weights(run: RunFolder, steps: Sequence[int]) -> Seq2Seq:
 def _write(origin: RunFolder, which: str, steps: Sequence[int], folder: Path) -> None:
     """Writes the new run folder; its one checkpoint bears the newest step."""
     average_run = RunFolder(folder)
-    average_run.create(origin.config(), origin.corpus_fingerprint(), origin.tokenizers())
+    average_run.create(origin.config(), origin.corpus_fingerprint(), origin.tokenizers(), origin.corpus_pairs())
     write_file(folder / "average.json", json_bytes({"run": str(origin.folder), "which": which, "steps": steps}))
     average_run.save_weights(mean_weights(origin, steps), TrainingState(step=steps[-1]))

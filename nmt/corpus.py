@@ -96,6 +96,11 @@ class PreparedCorpus:
         """The pairs of each corpus of a mixture in the order of the training part's rows; empty where there is one."""
         return {str(corpus["name"]): int(corpus["pairs"]) for corpus in self.manifest.get("mixture", [])}
 
+    @property
+    def pairs(self) -> dict[str, int]:
+        """The pairs of each part."""
+        return {str(part): int(counts["pairs"]) for part, counts in self.manifest.get("parts", {}).items()}
+
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """The source's and the target's tokenizer."""
         return Tokenizer.from_file(self.folder / "source.model"), Tokenizer.from_file(self.folder / "target.model")

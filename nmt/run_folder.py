@@ -2,7 +2,8 @@
 
     runs/NAME/
       config.json                   the resolved configuration, with a checksum of itself
-      run.json                      format version, kind of model, the corpus' fingerprint, checksums of subword models
+      run.json                      format version, kind of model, the corpus' fingerprint and sizes, checksums of
+                                    subword models
       source.model target.model     the subword models: the folder is all that translation needs; a language model has
                                     text.model in their place
       checkpoints/00001200/         the newest few and the best (see `nmt.checkpoints`)
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,20 @@ class RunFolder:
         """What is trained here: `translation` or `language_model`."""
         return str(self._identity()["kind"])
 
-    def create(self, config: Config | LanguageModelConfig, fingerprint: str, tokenizers: Sequence[Tokenizer]) -> None:
+    def create(
+        self,
+        config: Config | LanguageModelConfig,
+        fingerprint: str,
+        tokenizers: Sequence[Tokenizer],
+        corpus_pairs: Mapping[str, int] | None = None,
+    ) -> None:
         """Writes what does not change during the training; `run.json` comes last and marks the folder as whole.
 
         Args:
             config: says by its class what is trained.
             fingerprint: of the prepared corpus.
             tokenizers: source and target of a translation model, the one of a language model.
+            corpus_pairs: pairs of each part of the corpus, for the model card of an export.
         """
         kind = LANGUAGE_MODEL if isinstance(config, LanguageModelConfig) else TRANSLATION
         models = dict(zip(SUBWORD_FILES[kind], (tokenizer.model for tokenizer in tokenizers), strict=True))
@@ -72,6 +80,7 @@ class RunFolder:
             "kind": kind,
             "corpus_fingerprint": fingerprint,
             "subword_models": checksums,
+            "corpus_pairs": dict(corpus_pairs or {}),
         }
         write_file(self.folder / "run.json", sealed(identity))
 
@@ -100,6 +109,10 @@ class RunFolder:
     def corpus_fingerprint(self) -> str:
         """Fingerprint of the prepared corpus that the folder was made with."""
         return str(self._identity()["corpus_fingerprint"])
+
+    def corpus_pairs(self) -> dict[str, int]:
+        """Pairs of each part of that corpus; empty where the folder does not know them."""
+        return {str(part): int(pairs) for part, pairs in self._identity().get("corpus_pairs", {}).items()}
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """The source's and the target's tokenizer of a translation model."""

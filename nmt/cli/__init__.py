@@ -17,7 +17,8 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from nmt.cli import config_commands, lm_commands
 from nmt.cli.average_command import average
-from nmt.cli.commands import evaluate, export, prepare, train
+from nmt.cli.commands import evaluate, prepare, train
+from nmt.cli.export_command import export
 from nmt.cli.plot_command import plot
 from nmt.cli.score_command import score
 from nmt.cli.settings import DEBUG

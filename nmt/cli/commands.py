@@ -134,18 +134,6 @@ def evaluate(
     typer.echo(str(report.write(run)))
 
 
-def export(
-    run: RunPath,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="Where to, such as saved_models/quickstart.")],
-    checkpoint: Checkpoint = None,
-) -> None:
-    """Write a SavedModel, strings in and strings out, under the next version number."""
-    with quiet_start():
-        from nmt.export import export as export_run
-
-    typer.echo(str(export_run(run, target, (checkpoint or Which.best).value)))
-
-
 def _read_files(source: Path, references: list[Path]) -> TextPairs:
     from data_prep.readers import read_parallel
     from nmt.evaluation import TextPairs

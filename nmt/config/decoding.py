@@ -157,7 +157,12 @@ class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
 class ExportConfig(Section):
     """The SavedModel."""
 
+    source_language: str | None = Field(None, description="What the model reads, for the model card.")
+    target_language: str | None = Field(None, description="What it writes, for the model card.")
     beam_size: BeamSize | None = Field(None, description="Beam size inside the SavedModel; null: decoding.beam_size.")
     length_penalty: PenaltyExponent | None = Field(
         None, description="Length penalty inside the SavedModel; null: decoding.length_penalty."
+    )
+    n_best: BeamSize | None = Field(
+        None, description="Translations that the signature `nbest` gives; null: as many as the beam has."
     )

@@ -52,7 +52,7 @@ def carry_out(task: Task, reporter: Reporter) -> RunFolder:
         if run.exists:
             run.write_config(task.config)
         else:
-            run.create(task.config, task.corpus_fingerprint, task.tokenizers)
+            run.create(task.config, task.corpus_fingerprint, task.tokenizers, task.corpus_pairs)
         run.sweep()
         Training(task, run, reporter, interruption).run()
     return run

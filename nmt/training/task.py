@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -83,6 +84,7 @@ class Task(ABC):
     Attributes:
         config: the whole configuration.
         corpus_fingerprint: of what the model learns from.
+        corpus_pairs: pairs of each part of it, where it has pairs.
         tokenizers: of the subword models that the run folder carries.
         plan: the batches of the training part.
         trial_batches: of shapes so different that the step's graph is made for all shapes (see `nmt.training.steps`);
@@ -93,6 +95,7 @@ class Task(ABC):
 
     config: Config | LanguageModelConfig
     corpus_fingerprint: str
+    corpus_pairs: Mapping[str, int] = MappingProxyType({})
     tokenizers: Sequence[Tokenizer]
     plan: Plan
     trial_batches: Sequence[TrainingBatch] = ()

@@ -45,6 +45,7 @@ class TranslationTask(Task):
         self.corpus = PreparedCorpus(config.prepared_folder)
         check_corpus(config, self.corpus)
         self.corpus_fingerprint = self.corpus.fingerprint
+        self.corpus_pairs = self.corpus.pairs
         self.tokenizers = self.corpus.tokenizers()
         self.plan = BatchPlan(
             self.corpus.tokens("train"),

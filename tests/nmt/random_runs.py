@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -47,6 +48,23 @@ HARD_TEXTS = [
     b"x" * 5_000,
     "é".encode() * 2_047 + b"a" + "éé".encode(),  # the limit of 4,096 bytes cuts a character
 ]
+
+
+# A tiny model, with a beam in the export that differs from the run's.
+TINY_EXPORT: dict[str, Any] = {
+    "name": "tiny",
+    "corpus": {"synthetic": {}},
+    "subword": {"shared": False},
+    "model": {
+        "embedding_size": 8,
+        "encoder_layers": 1,
+        "encoder_units": 8,
+        "decoder_layers": 1,
+        "decoder_units": 16,
+    },
+    "decoding": {"max_length": 16, "batch_size": 8, "max_source_tokens": 60},
+    "export": {"beam_size": 2, "length_penalty": 0.5},
+}
 
 
 def train_subwords(kind: str, normalization: str = "nmt_nfkc") -> Tokenizer:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from nmt import saved_model
+from nmt.saved_model import ops
 from nmt.cli import app, stack, translate_command
 from nmt.cli.settings import DEBUG, quiet_start
 from nmt.errors import DataError
@@ -172,7 +172,7 @@ def test_version_shows_the_whole_stack() -> None:
 
 def test_mismatch_of_tensorflow_and_its_text_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stack.text_warnings() == []
-    monkeypatch.setattr(saved_model, "version", lambda name: "2.1.0")
+    monkeypatch.setattr(ops, "version", lambda name: "2.1.0")
     (warning,) = stack.text_warnings()
     assert warning.startswith("WARNING: export and SavedModels will fail: tensorflow ")
     assert "tensorflow-text 2.1.0 do not fit together" in warning

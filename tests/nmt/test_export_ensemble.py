@@ -10,8 +10,9 @@ from random_runs import HARD_TEXTS, SENTENCES, save_run, train_subwords
 
 from nmt.config import Config, parse_config
 from nmt.errors import DataError
-from nmt.export import export, seal, translate_apart, write
-from nmt.saved_model import EXPORT_FORMAT, ExportInfo, SavedModelTranslator, load_saved_model
+from nmt.export import export
+from nmt.saved_model import SavedModelTranslator, load_saved_model
+from nmt.saved_model.calls import Call, call_apart, texts
 from nmt.translation.scoring import PairScorer
 from nmt.translation.translator import Translator, load_translator
 
@@ -50,13 +51,9 @@ def translator(runs: list[Path]) -> Translator:
 
 
 @pytest.fixture(scope="module")
-def saved_model(translator: Translator, tmp_path_factory: pytest.TempPathFactory) -> SavedModelTranslator:
-    """Their SavedModel, unverified."""
-    folder = tmp_path_factory.mktemp("saved_models") / "1"
-    write(translator, folder)
-    info: dict[str, Any] = {"name": "tiny", "checkpoint": "best", "checkpoint_step": 7, "corpus_fingerprint": "f" * 64}
-    seal(folder, ExportInfo(format=EXPORT_FORMAT, **info, decoding=translator.config, versions={}, files={}))
-    return load_saved_model(folder)
+def saved_model(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> SavedModelTranslator:
+    """Their SavedModel, which the exporter has checked."""
+    return load_saved_model(export(runs[0], tmp_path_factory.mktemp("saved_models")))
 
 
 def test_the_models_read_different_subwords(translator: Translator) -> None:
@@ -95,8 +92,16 @@ def test_scores_pairs_as_both_runs_together_do(saved_model: SavedModelTranslator
 
 
 def test_a_second_process_runs_it(saved_model: SavedModelTranslator, translator: Translator) -> None:
-    received = translate_apart(saved_model.folder, LINES[-3:], batch_size=2)
-    assert [one.text for one in received] == [one.text for one in translator.translate(LINES[-3:])]
+    (answer,) = call_apart(saved_model.folder, [Call("serving_default", {"text": texts(LINES[-3:])})])
+    assert [text.decode() for text in answer["translation"]] == [one.text for one in translator.translate(LINES[-3:])]
+
+
+def test_token_ids_of_both_subword_models_make_the_same_translation(saved_model: SavedModelTranslator) -> None:
+    (tokens,) = call_apart(saved_model.folder, [Call("tokenize", {"text": texts(LINES)})])
+    names = ("token_ids", "length", "token_ids_2", "length_2")
+    (by_ids,) = call_apart(saved_model.folder, [Call("translate_ids", {name: tokens[name] for name in names})])
+    expected = saved_model.translate_batch(LINES)
+    assert by_ids["score"].tolist() == pytest.approx([one.score for one in expected], abs=1e-3)
 
 
 def test_a_run_that_writes_other_subwords_is_refused(runs: list[Path], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ import tensorflow as tf
 from random_runs import HARD_TEXTS, SENTENCES, train_subwords
 
 from nmt.config import DecodingConfig
-from nmt.export import StringTranslator
-from nmt.search import Hypotheses
+from nmt.export.text import TextTokenizers
+from nmt.export.token_rows import ended
 from nmt.tokenizer import END_ID, PAD_ID, UNKNOWN_ID, Tokenizer, clean_line
 
 
@@ -24,24 +23,17 @@ def subwords(request: pytest.FixtureRequest) -> Tokenizer:
     return train_subwords(request.param)
 
 
-class SearchResult:
-    """A searcher whose answer is known."""
-
-    def __init__(self, token_ids: np.ndarray) -> None:
-        self.variables: list[Any] = []
-        self.token_ids = token_ids
-
-    def __call__(self, _inputs: Any) -> Hypotheses:
-        figures = tf.zeros((len(self.token_ids), 1))
-        return Hypotheses(tf.constant(self.token_ids)[:, None], figures, figures)
+def tokenizers(subwords: Tokenizer, decoding: DecodingConfig) -> TextTokenizers:
+    """The graph's tokenizers, with one subword model on both sides."""
+    return TextTokenizers([subwords.model], subwords.model, decoding)
 
 
 def encode(subwords: Tokenizer, lines: list[bytes], decoding: DecodingConfig) -> tuple[list[list[int]], list[bool]]:
     """What the graph makes of lines: ids with the end of sentence, without padding, and whether each was cut."""
-    search: Any = SearchResult(np.zeros((0, 1)))
-    module = StringTranslator(search, search, [subwords.model], subwords.model, decoding)
-    (source_ids,), _, cut = module._read(tf.constant(lines))
-    return [[int(i) for i in row if i != PAD_ID] for row in source_ids.numpy()], cut.numpy().tolist()
+    read = tokenizers(subwords, decoding).read(tf.constant(lines))
+    rows = [[int(i) for i in row if i != PAD_ID] for row in read.token_ids[0].numpy()]
+    assert [len(row) - 1 for row in rows] == read.lengths[0].numpy().tolist()
+    return rows, read.cut.numpy().tolist()
 
 
 def random_lines() -> list[bytes]:
@@ -79,7 +71,20 @@ def test_graph_and_library_make_the_same_text_of_any_tokens(subwords: Tokenizer)
     token_ids[np.arange(500), generator.integers(0, 9, size=500)] = END_ID
     after_end = np.cumsum(token_ids == END_ID, axis=1) - (token_ids == END_ID) > 0
     token_ids[after_end] = PAD_ID
-    search: Any = SearchResult(token_ids)
-    module = StringTranslator(search, search, [subwords.model], subwords.model, DecodingConfig())
-    texts = module.translate(tf.constant([b"the cat"] * 500))["translation"].numpy()
-    assert [text.decode() for text in texts] == [subwords.decode(row.tolist()) for row in token_ids]
+    is_there = np.arange(500) != 7
+    texts = tokenizers(subwords, DecodingConfig()).write(tf.constant(token_ids), tf.constant(is_there)).numpy()
+    expected = [subwords.decode(row.tolist()) if there else "" for row, there in zip(token_ids, is_there, strict=True)]
+    assert [text.decode() for text in texts] == expected
+
+
+def test_what_stands_behind_the_length_of_a_row_is_not_read() -> None:
+    token_ids = tf.constant([[7, 8, 9], [7, 8, 9], [7, 8, 9]])
+    rows = ended(token_ids, tf.constant([0, 2, 3])).numpy()
+    assert rows[:, :4].tolist() == [[END_ID, 0, 0, 0], [7, 8, END_ID, 0], [7, 8, 9, END_ID]]
+    assert rows.shape == (3, 8) and not rows[:, 4:].any()
+
+
+def test_lengths_of_rows_are_multiples_of_eight() -> None:
+    assert ended(tf.zeros((0, 0), tf.int32), tf.zeros(0, tf.int32)).shape == (0, 8)
+    assert ended(tf.fill((1, 7), 5), tf.constant([7])).shape == (1, 8)
+    assert ended(tf.fill((1, 30), 5), tf.constant([8])).shape == (1, 16)

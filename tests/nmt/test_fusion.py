@@ -17,7 +17,8 @@ from nmt.config import DecodingConfig, LanguageModelSizes
 from nmt.errors import DataError
 from nmt.export import HARD_LINES, write
 from nmt.language_model import LanguageModel
-from nmt.saved_model import EXPORT_FORMAT, ExportInfo, SavedModelTranslator
+from nmt.saved_model import ExportInfo, SavedModelTranslator
+from nmt.saved_model.info import EXPORT_FORMAT
 from nmt.search import Breadth, Hypotheses, Ranking, Step, beam_search, greedy_search
 from nmt.search.steps import fuse
 from nmt.seq2seq import Seq2Seq
@@ -225,7 +226,6 @@ def test_a_saved_model_holds_both_models(
     tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], run: Path
 ) -> None:
     fused, alone = (translator(tiny_model, tokenizers, run, weight) for weight in (0.5, 0.0))
-    write(fused, run / "1")
     info = ExportInfo(
         format=EXPORT_FORMAT,
         name="fused",
@@ -234,8 +234,8 @@ def test_a_saved_model_holds_both_models(
         corpus_fingerprint="f" * 64,
         decoding=fused.config,
         versions={},
-        files={},
     )
+    write(fused, run / "1", info)
     exported = SavedModelTranslator(run / "1", info)
     lines = [*HARD_LINES, b"one two", b"nine", b"three four five", b"seven seven"]
     received, expected = list(exported.translate(lines)), list(fused.translate(lines))

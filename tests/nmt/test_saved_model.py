@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from nmt import saved_model as saved_model_module
 from nmt.config import DecodingConfig
 from nmt.errors import CorruptFileError, DataError, ExportError
-from nmt.export import seal
-from nmt.saved_model import EXPORT_FORMAT, INFO_FILE, ExportInfo, load_ops, load_saved_model
+from nmt.export.exporter import seal
+from nmt.files import write_file
+from nmt.saved_model import ExportInfo, load_ops, load_saved_model
+from nmt.saved_model import ops as ops_module
+from nmt.saved_model import translator as translator_module
+from nmt.saved_model.info import EXPORT_FORMAT, INFO_FILE, read_checksums
 from nmt.translation import lines as translation_module
 from nmt.translation.lines import Hypothesis, Translation
 
@@ -27,7 +30,6 @@ INFO = ExportInfo(
     corpus_fingerprint="0" * 64,
     decoding=DecodingConfig(batch_size=2),
     versions={"tensorflow": tf.__version__},
-    files={},
 )
 
 
@@ -58,6 +60,18 @@ class Capitals(tf.Module):
         return {"log_prob": -tf.cast(tf.strings.length(text) + tf.strings.length(translation), tf.float32)}
 
 
+def seal_with(folder: Path, info: ExportInfo) -> None:
+    """Writes the description and the checksums."""
+    write_file(folder / INFO_FILE, info.model_dump_json().encode())
+    seal(folder)
+
+
+@pytest.fixture(autouse=True)
+def any_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contract has tests of its own."""
+    monkeypatch.setattr(translator_module, "check_contract", lambda *_: None)
+
+
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One export. Only to be read."""
@@ -65,7 +79,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = Capitals()
     signatures = {"serving_default": module.translate, "score_pairs": module.score_pairs}
     tf.saved_model.save(module, str(folder), signatures=signatures)
-    seal(folder, INFO)
+    seal_with(folder, INFO)
     return folder
 
 
@@ -160,7 +174,7 @@ def test_takes_the_highest_version(version: Path) -> None:
 def test_says_what_the_export_was_made_from(sealed: Path) -> None:
     info = load_saved_model(sealed).info
     assert (info.name, info.decoding.batch_size) == ("capitals", 2)
-    assert set(info.files) >= {"saved_model.pb", "variables/variables.index"}
+    assert set(read_checksums(sealed)) >= {"saved_model.pb", "variables/variables.index", INFO_FILE}
 
 
 def test_a_folder_without_exports_is_refused(tmp_path: Path) -> None:
@@ -178,19 +192,19 @@ def test_a_foreign_saved_model_is_refused(version: Path) -> None:
 def test_a_foreign_format_is_refused_with_advice(version: Path) -> None:
     values = json.loads((version / INFO_FILE).read_text())
     (version / INFO_FILE).write_text(json.dumps({**values, "format": 1}))
-    with pytest.raises(ExportError, match=r"expected export format 2, received 1; export the run again"):
+    with pytest.raises(ExportError, match=r"expected export format 3, received 1; export the run again"):
         load_saved_model(version)
 
 
 def test_a_model_without_the_second_signature_is_an_export_error(tmp_path: Path) -> None:
     module = Capitals()
     tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": module.translate})
-    seal(tmp_path / "1", INFO)
+    seal_with(tmp_path / "1", INFO)
     with pytest.raises(ExportError, match=r"cannot load this SavedModel.*score_pairs.*; export the run again"):
         load_saved_model(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 2}', '{"format": 2, "unknown": 2}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 3}', '{"format": 3, "unknown": 2}'])
 def test_a_damaged_description_is_refused(version: Path, text: str) -> None:
     (version / INFO_FILE).write_text(text)
     with pytest.raises(CorruptFileError, match=r"keras_nmt\.json: expected the description of an export"):
@@ -206,6 +220,26 @@ def test_one_changed_bit_is_found(version: Path, name: str) -> None:
         load_saved_model(version)
 
 
+def test_a_file_that_nobody_listed_is_found(version: Path) -> None:
+    (version / "assets.extra" / "stranger").touch()
+    with pytest.raises(CorruptFileError, match=r"assets\.extra/stranger: expected the files that .* lists"):
+        load_saved_model(version)
+
+
+@pytest.mark.parametrize("text", [None, "not two columns"])
+def test_a_damaged_list_of_checksums_is_refused(version: Path, text: str | None) -> None:
+    path = version / "assets.extra" / "SHA256SUMS"
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(CorruptFileError, match="SHA256SUMS: expected a list of checksums"):
+        load_saved_model(version)
+
+
+def test_an_export_of_token_ids_translates_no_lines(version: Path) -> None:
+    seal_with(version, INFO.model_copy(update={"with_text": False}))
+    with pytest.raises(ExportError, match="expected a SavedModel that takes strings"):
+        load_saved_model(version)
+
+
 def test_a_missing_file_is_found(version: Path) -> None:
     (version / "variables" / "variables.index").unlink()
     with pytest.raises(CorruptFileError, match=r"variables\.index: No such file"):
@@ -215,12 +249,12 @@ def test_a_missing_file_is_found(version: Path) -> None:
 def test_a_graph_that_tensorflow_cannot_load_is_an_export_error(version: Path) -> None:
     (version / INFO_FILE).unlink()
     (version / "saved_model.pb").write_bytes(b"not a graph")
-    seal(version, INFO)  # the checksums are right
+    seal_with(version, INFO)  # the checksums are right
     with pytest.raises(ExportError, match="cannot load this SavedModel"):
         load_saved_model(version)
 
 
 def test_versions_that_do_not_fit_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saved_model_module, "version", lambda name: "2.1.0")
+    monkeypatch.setattr(ops_module, "version", lambda name: "2.1.0")
     with pytest.raises(ExportError, match="do not fit together: expected the same minor version"):
         load_ops()

@@ -1,0 +1,72 @@
+"""Lines, and what the run that was exported translates them to: by them anybody can see that an export still does."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from nmt.config import Section
+from nmt.errors import CorruptFileError
+from nmt.files import write_file
+from nmt.saved_model.info import EXTRA
+
+SAMPLES_FILE = f"{EXTRA}/samples.json"
+
+
+class Sample(Section):
+    """A line and its translation.
+
+    Attributes:
+        line: in base64, since it need not be UTF-8.
+        source_ids: for each of the export's source tokenizers, the line's token ids without end, cut where it was too
+            long.
+        translation: its translation.
+        target_ids: that translation's token ids, without end.
+        log_prob: natural logarithm of its probability.
+        score: what search ranked by.
+        cut: whether the line was too long.
+    """
+
+    line: str
+    source_ids: list[list[int]]
+    translation: str
+    target_ids: list[int]
+    log_prob: float
+    score: float
+    cut: bool
+
+    @property
+    def text(self) -> bytes:
+        """The line."""
+        return base64.b64decode(self.line)
+
+
+class Samples(Section):
+    """All of them."""
+
+    samples: list[Sample]
+
+
+def write_samples(folder: Path, samples: Sequence[Sample]) -> None:
+    """Writes `samples.json`."""
+    text = Samples(samples=list(samples)).model_dump_json(indent=1)
+    write_file(folder / SAMPLES_FILE, (text + "\n").encode())
+
+
+def read_samples(folder: Path) -> list[Sample]:
+    """Reads `samples.json`.
+
+    Raises:
+        CorruptFileError: it is missing or damaged.
+    """
+    path = folder / SAMPLES_FILE
+    try:
+        return Samples.model_validate_json(path.read_bytes()).samples
+    except (OSError, ValidationError) as error:
+        reason = " ".join(str(error).split())
+        raise CorruptFileError(
+            f"{path}: expected lines with their translations ({reason}); export the run again"
+        ) from None

@@ -1,0 +1,55 @@
+"""Answers calls of a SavedModel in a process of its own, which imports TensorFlow and TF Text alone.
+
+Started by `nmt.saved_model.calls` as a script:
+
+    python -P second_process.py SAVED_MODEL < calls > answers
+
+The calls are a JSON list of `{"signature": ..., "inputs": {name: array}}`, the answers the last line of the output: a
+JSON list of `{name: array}`. An array is `{"dtype": ..., "shape": [...], "values": [...]}`, flat, strings in base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
+
+
+def main() -> None:
+    """Answers the calls on standard input."""
+    calls = json.load(sys.stdin)
+    model = tf.saved_model.load(sys.argv[1])
+    answers = []
+    for call in calls:
+        inputs = {name: tensor_of(array) for name, array in call["inputs"].items()}
+        outputs = model.signatures[call["signature"]](**inputs)
+        answers.append({name: array_of(output.numpy()) for name, output in outputs.items()})
+    print(json.dumps(answers))
+
+
+def tensor_of(array: dict[str, Any]) -> Any:
+    """The tensor that an array stands for."""
+    is_text = array["dtype"] == "string"
+    values = [base64.b64decode(value) for value in array["values"]] if is_text else array["values"]
+    return tf.reshape(tf.constant(values, array["dtype"]), array["shape"])
+
+
+def array_of(output: np.ndarray) -> dict[str, Any]:
+    """A tensor as it is written into JSON."""
+    values = output.reshape(-1).tolist()
+    if output.dtype != object:
+        return {"dtype": output.dtype.name, "shape": output.shape, "values": values}
+    return {
+        "dtype": "string",
+        "shape": output.shape,
+        "values": [base64.b64encode(value).decode() for value in values],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The check of an export: what it asks of the second process, and what it refuses. Nothing is run here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nmt.config import DecodingConfig
+from nmt.errors import CorruptFileError, ExportError
+from nmt.files import write_file
+from nmt.saved_model import ExportInfo
+from nmt.saved_model import check as check_module
+from nmt.saved_model.calls import Arrays, Call, call_apart, texts
+from nmt.saved_model.check import check, ids_inputs
+from nmt.saved_model.contract import Contract
+from nmt.saved_model.info import EXPORT_FORMAT, INFO_FILE, write_checksums
+from nmt.saved_model.samples import Sample, read_samples, write_samples
+from nmt.saved_model.warm_up import read_warm_up, write_warm_up
+
+SAMPLES = [
+    Sample(
+        line=base64.b64encode(line).decode(),
+        source_ids=[source],
+        translation=text,
+        target_ids=target,
+        log_prob=log_prob,
+        score=log_prob / 2,
+        cut=False,
+    )
+    for line, source, text, target, log_prob in ((b"", [], "", [], 0.0), (b"a \xff", [5, 1], "b", [6], -2000.0))
+]
+SIGNATURES = {
+    "serving_default": ["text"],
+    "nbest": ["text"],
+    "score_pairs": ["text", "translation"],
+    "tokenize": ["text"],
+    "translate_ids": ["length", "token_ids"],
+}
+WARM_UP = [Call("serving_default", {"text": texts([b"a \xff", b""])}), Call("translate_ids", ids_inputs(SAMPLES))]
+
+
+@pytest.fixture
+def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export without a graph, whose second process answers as it should."""
+    folder = tmp_path / "1"
+    info = ExportInfo(
+        format=EXPORT_FORMAT,
+        name="tiny",
+        checkpoint="best",
+        checkpoint_step=1,
+        corpus_fingerprint="0" * 64,
+        decoding=DecodingConfig(),
+        versions={},
+    )
+    write_warm_up_into(folder, WARM_UP)
+    (folder / "saved_model.pb").touch()
+    write_file(folder / INFO_FILE, info.model_dump_json().encode())
+    write_samples(folder, SAMPLES)
+    write_checksums(folder)
+    monkeypatch.setattr(check_module, "check_contract", lambda *_: Contract({"MatMul"}, SIGNATURES))
+    monkeypatch.setattr(check_module, "call_apart", answering())
+    return folder
+
+
+def write_warm_up_into(folder: Path, calls: Sequence[Call]) -> None:
+    (folder / "assets.extra").mkdir(parents=True)
+    write_warm_up(folder, "tiny", calls)
+
+
+def answer(call: Call) -> dict[str, np.ndarray]:
+    """What the export of the samples answers."""
+    by_text = {sample.text: sample for sample in SAMPLES}
+    if "text" in call.inputs:
+        rows = [by_text[text] for text in call.inputs["text"].tolist()]
+    else:
+        rows = [SAMPLES[int(length > 0)] for length in call.inputs["length"]]
+    log_prob = np.array([row.log_prob for row in rows], np.float32)
+    figures = {"log_prob": log_prob, "score": log_prob / 2}
+    translations = texts([row.translation.encode() for row in rows])
+    cut = np.zeros(len(rows), bool)
+    if call.signature == "nbest":
+        columns = {"translations": translations, "log_probs": log_prob, "scores": log_prob / 2}
+        return {name: np.stack([column, column], axis=1) for name, column in columns.items()}
+    if call.signature == "score_pairs":
+        return {"log_prob": log_prob}
+    if call.signature == "tokenize":
+        return {**padded([row.source_ids[0] for row in rows]), "cut": cut}
+    if call.signature == "translate_ids":
+        return {**padded([row.target_ids for row in rows]), **figures}
+    return {"translation": translations, **figures, "cut": cut}
+
+
+def padded(rows: Sequence[list[int]]) -> dict[str, np.ndarray]:
+    token_ids = np.array([[*ids, 0, 0, 0][:3] for ids in rows], np.int32).reshape(len(rows), 3)
+    return {"token_ids": token_ids, "length": np.array([len(ids) for ids in rows], np.int32)}
+
+
+def answering(
+    change: Callable[[Call, dict[str, np.ndarray]], dict[str, np.ndarray]] = lambda call, outputs: outputs,
+) -> Callable[..., list[Arrays]]:
+    return lambda folder, calls: [change(call, answer(call)) for call in calls]
+
+
+def test_a_whole_export_passes(version: Path) -> None:
+    checked = check(version.parent)
+    assert (checked.folder, checked.files, checked.operations) == (version, 4, 1)
+    assert (checked.samples, checked.requests, set(checked.signatures)) == (2, 2, set(SIGNATURES))
+    assert "2 lines translated as the run does; 2 warm-up requests answered" in str(checked)
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "nbest", "tokenize", "translate_ids"])
+def test_another_translation_is_found_in_every_signature(
+    version: Path, monkeypatch: pytest.MonkeyPatch, signature: str
+) -> None:
+    def change(call: Call, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if call.signature == signature:
+            for name in {"translation", "translations", "token_ids"} & set(outputs):
+                outputs[name] = np.where(outputs[name] == 0, 0, outputs[name] * 2)
+        return outputs
+
+    monkeypatch.setattr(check_module, "call_apart", answering(change))
+    with pytest.raises(ExportError, match=f"does not translate as the run does: signature {signature}, for"):
+        check(version)
+
+
+@pytest.mark.parametrize("name", ["log_prob", "score", "cut"])
+def test_other_figures_are_found(version: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def change(call: Call, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return (
+            {**outputs, name: ~outputs[name] if name == "cut" else outputs[name] - 5.0} if name in outputs else outputs
+        )
+
+    monkeypatch.setattr(check_module, "call_apart", answering(change))
+    with pytest.raises(ExportError, match=f"expected the {name}"):
+        check(version)
+
+
+def test_figures_may_differ_by_a_thousandth(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(call: Call, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: value * 1.0005 if value.dtype == np.float32 else value for name, value in outputs.items()}
+
+    monkeypatch.setattr(check_module, "call_apart", answering(change))
+    assert check(version).samples == 2
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_outputs_without_a_row_for_each_of_the_batch_are_found(
+    version: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    def change(call: Call, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        rows = len(next(iter(call.inputs.values())))
+        return {**outputs, "log_prob": np.zeros(rows + 1)} if rows == size and "log_prob" in outputs else outputs
+
+    monkeypatch.setattr(check_module, "call_apart", answering(change))
+    with pytest.raises(ExportError, match=rf"expected outputs of {size} rows, received log_prob \({size + 1},\)"):
+        check(version)
+
+
+def test_samples_are_read_as_they_were_written(version: Path) -> None:
+    assert read_samples(version) == SAMPLES
+    (version / "assets.extra" / "samples.json").write_text("{}")
+    with pytest.raises(CorruptFileError, match=r"samples\.json: expected lines with their translations"):
+        read_samples(version)
+
+
+def test_warm_up_requests_are_read_as_they_were_written(version: Path) -> None:
+    for received, expected in zip(read_warm_up(version), WARM_UP, strict=True):
+        assert received.signature == expected.signature
+        assert {name: value.tolist() for name, value in received.inputs.items()} == {
+            name: value.tolist() for name, value in expected.inputs.items()
+        }
+
+
+def test_a_damaged_or_missing_warm_up_file_is_refused(version: Path) -> None:
+    path = version / "assets.extra" / "tf_serving_warmup_requests"
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CorruptFileError, match="expected warm-up requests"):
+        read_warm_up(version)
+    path.unlink()
+    with pytest.raises(CorruptFileError, match="expected warm-up requests"):
+        read_warm_up(version)
+
+
+def test_token_ids_are_padded_row_by_row() -> None:
+    inputs = ids_inputs(SAMPLES)
+    assert inputs["token_ids"].tolist() == [[0, 0], [5, 1]]
+    assert inputs["length"].tolist() == [0, 2]
+    two = [sample.model_copy(update={"source_ids": [[7], [8, 9]]}) for sample in SAMPLES]
+    assert sorted(ids_inputs(two)) == ["length", "length_2", "token_ids", "token_ids_2"]
+
+
+@pytest.mark.slow
+def test_a_second_process_that_fails_is_an_export_error(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="did not run in a second process"):
+        call_apart(tmp_path, [])
+
+
+@pytest.mark.slow
+def test_a_second_process_takes_and_gives_all_types(tmp_path: Path) -> None:
+    class Echo(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None, None], tf.int32)])
+        def run(self, text: Any, token_ids: Any) -> dict[str, Any]:
+            return {
+                "text": text,
+                "token_ids": token_ids,
+                "half": tf.cast(token_ids, tf.float32) / 2,
+                "odd": token_ids % 2 > 0,
+            }
+
+    module = Echo()
+    tf.saved_model.save(module, str(tmp_path), signatures={"echo": module.run})
+    inputs = {"text": texts([b"a\x00\xff\x00", b""]), "token_ids": np.array([[1, 2], [3, 4]], np.int32)}
+    (outputs,) = call_apart(tmp_path, [Call("echo", inputs)])
+    assert outputs["text"].tolist() == [b"a\x00\xff\x00", b""]
+    assert outputs["half"].tolist() == [[0.5, 1.0], [1.5, 2.0]]
+    assert outputs["odd"].tolist() == [[True, False], [True, False]]
