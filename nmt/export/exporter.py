@@ -212,8 +212,8 @@ def _decoding(config: Config, changes: dict[str, Any], overrides: Sequence[str])
     told = {text.partition("=")[0].strip().removeprefix("decoding.") for text in overrides} | set(_given(changes))
     if wrong := sorted(told & set(OUTSIDE)):
         raise ConfigError(
-            f"{config.name}: export: {wrong[0]}: a SavedModel searches the best translations and no more; leave it out, "
-            f"or translate with the run folder"
+            f"{config.name}: export: {wrong[0]}: a SavedModel searches the best translations and no more; leave it "
+            f"out, or translate with the run folder"
         )
     section = _given(config.export.model_dump(exclude={"source_language", "target_language"}))
     values = {"n_best": 1, **section, **OUTSIDE, **_given(changes)}

@@ -2,7 +2,7 @@
 
     serving_default   text (batch,)                       translation, score, log_prob, cut
     nbest             text (batch,)                       translations, scores, log_probs, alignments: (batch, n)
-    score_pairs       text, translation (batch,)          log_prob
+    score_pairs       text, translation (batch,)          log_prob, cut
     tokenize          text (batch,)                       token_ids, pieces (batch, length), length, cut
     translate_ids     token_ids (batch, length), length   token_ids, length, score, log_prob
 
@@ -157,11 +157,14 @@ class StringTranslator(TokenTranslator):
 
     def _score_pairs(self, text: Any, translation: Any) -> dict[str, Any]:
         """Log-probabilities of translations (batch,) of strings (batch,)."""
-        read = self.tokenizers.read(text)
-        target_ids, lengths = self.tokenizers.read_target(translation)
-        log_probs, _ = self._replay({"source_ids": self._for_models(read.token_ids), "target_ids": target_ids})
+        source, target = self.tokenizers.read(text), self.tokenizers.read_target(translation)
+        (target_ids,) = target.token_ids
+        log_probs, _ = self._replay({"source_ids": self._for_models(source.token_ids), "target_ids": target_ids})
         totals = tf.reduce_sum(tf.where(tf.equal(target_ids, PAD_ID), 0.0, log_probs), axis=1)
-        return {"log_prob": tf.where(tf.logical_or(read.has_tokens, lengths > 0), totals, 0.0)}
+        return {
+            "log_prob": tf.where(tf.logical_or(source.has_tokens, target.has_tokens), totals, 0.0),
+            "cut": tf.logical_or(source.cut, target.cut),
+        }
 
     def _tokenize(self, text: Any) -> dict[str, Any]:
         """Token ids of strings (batch,) without start and end, as `translate_ids` takes them, and their pieces."""

@@ -12,10 +12,10 @@ from nmt.export.token_rows import ended, is_written
 
 
 class Read(NamedTuple):
-    """Lines as the models read them.
+    """Lines, or translations, as the models read them.
 
     Attributes:
-        token_ids: of each source tokenizer, with the end of sentence, right-padded; each (batch, source_length).
+        token_ids: of each tokenizer, with the end of sentence, right-padded; each (batch, source_length).
         lengths: their tokens, the end not counted; each (batch,).
         has_tokens: whether any tokenizer found a token; (batch,).
         cut: whether a line was too long; (batch,).
@@ -49,8 +49,15 @@ class TextTokenizers(tf.Module):
 
     def read(self, text: Any) -> Read:
         """Reads lines (batch,)."""
+        return self._read(text, self.sources)
+
+    def read_target(self, text: Any) -> Read:
+        """Reads translations (batch,), by the same limits."""
+        return self._read(text, [self.target])
+
+    def _read(self, text: Any, tokenizers: Sequence[Any]) -> Read:
         limit = self.decoding.max_source_tokens
-        ragged = [self._tokenize(text, tokenizer) for tokenizer in self.sources]
+        ragged = [self._tokenize(text, tokenizer) for tokenizer in tokenizers]
         whole = tf.stack([_lengths(ids) for ids in ragged])  # (tokenizers, batch)
         is_long = tf.strings.length(text, unit="BYTE") > self.decoding.max_source_bytes
         lengths = [tf.minimum(_lengths(ids), limit) for ids in ragged]
@@ -60,12 +67,6 @@ class TextTokenizers(tf.Module):
             tf.reduce_any(whole > 0, axis=0),
             tf.logical_or(tf.reduce_any(whole > limit, axis=0), is_long),
         )
-
-    def read_target(self, text: Any) -> tuple[Any, Any]:
-        """Token ids of translations (batch,) as in `Read`, and their lengths; they are cut after as many bytes."""
-        ragged = self._tokenize(text, self.target)
-        lengths = _lengths(ragged)
-        return ended(ragged.to_tensor(), lengths), lengths
 
     def write(self, token_ids: Any, is_there: Any) -> Any:
         """The texts of token ids (rows, length), empty where there is none; (rows,)."""

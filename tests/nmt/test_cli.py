@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from nmt.saved_model import ops
 from nmt.cli import app, stack, translate_command
 from nmt.cli.settings import DEBUG, quiet_start
 from nmt.errors import DataError
+from nmt.saved_model import ops
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = str(ROOT / "configs" / "quickstart.yaml")
