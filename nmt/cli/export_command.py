@@ -47,6 +47,11 @@ def export(
     ] = False,
 ) -> None:
     """Write a SavedModel for TensorFlow Serving, strings in and strings out, under the next version number."""
+    asked = (checkpoint, beam_size, n_best, length_penalty, ensemble, language_model, language_model_weight, overrides)
+    if check and (ids or any(option is not None for option in asked)):
+        raise typer.BadParameter(
+            "how an export searches was chosen when it was written; leave out what stands beside --check"
+        )
     if (check is None) == (run is None or target is None) or (check and run):
         raise typer.BadParameter("name a run folder and a target, or an export with --check")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # it alone writes a SavedModel; a checkpoint belongs to no backend

@@ -70,8 +70,10 @@ def _scores(info: ExportInfo, report: Mapping[str, Any] | None) -> str:
     scored = [(key, report[key]) for key in NAMES if key in report]
     rows = [(NAMES[key], f"{value['score']:.2f}", _signature(value)) for key, value in scored]
     text = ", ".join(report["files"]) if "files" in report else f"the part `{report.get('split')}`"
-    same = report.get("step") == info.checkpoint_step and report.get("beam_size") == info.decoding.beam_size
-    note = "" if same else " The export has another checkpoint or another beam than they were measured with."
+    same = report.get("step") == info.checkpoint_step and _searched(report.get("decoding")) == _searched(
+        info.decoding.model_dump(mode="json", exclude_defaults=True)
+    )
+    note = "" if same else " The export has another checkpoint or another search than they were measured with."
     measured = (
         f"`nmt evaluate` on {report.get('sentences', 0):,} sentences of {text}, step {report.get('step', 0):,}, "
         f"beam {report.get('beam_size')}.{note}"
@@ -82,6 +84,11 @@ def _scores(info: ExportInfo, report: Mapping[str, Any] | None) -> str:
 def _signature(score: Mapping[str, Any]) -> str:
     """What a score was measured by; a bar would end the table's cell."""
     return "`{}`".format(score["signature"].replace("|", "\\|")) if "signature" in score else ""
+
+
+def _searched(decoding: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What of a search changes its best translations."""
+    return {key: value for key, value in (decoding or {}).items() if key not in ("n_best", "batch_size")}
 
 
 def _limits(info: ExportInfo) -> str:

@@ -89,7 +89,13 @@ def export(
             f"expected Keras' TensorFlow backend, which alone writes a SavedModel; received "
             f"{keras.backend.backend()}; run with KERAS_BACKEND=tensorflow"
         )
-    load_ops()
+    if with_text:
+        load_ops()
+    if there := [name for name in ("saved_model.pb", "run.json") if (target / name).exists()]:
+        raise ExportError(
+            f"{target}: expected a folder of versions, received one with {there[0]}; name the folder above it, or a new "
+            f"one"
+        )
     run = RunFolder(run_folder)
     config, step = run.config(), int(run.checkpoint(checkpoint).name)
     decoding = _decoding(config, changes or {}, overrides)
@@ -188,7 +194,7 @@ def _warm_up(translator: Translator, with_text: bool) -> list[Call]:
     ]
     if not with_text:
         return [Call(SIGNATURE, ids_inputs(_samples(translator, batch))) for batch in batches]
-    some = batches[1]
+    some = batches[min(1, len(batches) - 1)]
     (pair,) = translator.translate(some[:1])
     return [
         *(Call(SIGNATURE, {"text": texts(batch)}) for batch in batches),

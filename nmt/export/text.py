@@ -49,14 +49,13 @@ class TextTokenizers(tf.Module):
 
     def read(self, text: Any) -> Read:
         """Reads lines (batch,)."""
-        return self._read(text, self.sources)
+        return self._read(text, self.sources, self.decoding.max_source_tokens)
 
     def read_target(self, text: Any) -> Read:
-        """Reads translations (batch,), by the same limits."""
-        return self._read(text, [self.target])
+        """Reads translations (batch,): at least what the search itself may write."""
+        return self._read(text, [self.target], max(self.decoding.max_source_tokens, self.decoding.max_length))
 
-    def _read(self, text: Any, tokenizers: Sequence[Any]) -> Read:
-        limit = self.decoding.max_source_tokens
+    def _read(self, text: Any, tokenizers: Sequence[Any], limit: int) -> Read:
         ragged = [self._tokenize(text, tokenizer) for tokenizer in tokenizers]
         whole = tf.stack([_lengths(ids) for ids in ragged])  # (tokenizers, batch)
         is_long = tf.strings.length(text, unit="BYTE") > self.decoding.max_source_bytes

@@ -39,18 +39,25 @@ def texts(lines: Sequence[bytes]) -> np.ndarray:
     return array
 
 
-def call_apart(folder: Path, calls: Sequence[Call]) -> list[Arrays]:
-    """Answers calls in a process that imports TensorFlow and TF Text alone, and sees no GPU.
+def call_apart(folder: Path, calls: Sequence[Call], with_text: bool = True) -> list[Arrays]:
+    """Answers calls in a process that imports TensorFlow alone, with text TF Text too, and sees no GPU.
 
     Raises:
         ExportError: the process failed; the message ends with what it said last.
     """
     request = [{"signature": signature, "inputs": _written(inputs)} for signature, inputs in calls]
     process = subprocess.run(
-        [sys.executable, "-P", str(SCRIPT), str(folder)],  # -P: no module beside the script is found
+        [
+            sys.executable,
+            "-P",
+            str(SCRIPT),
+            str(folder),
+            *(["--text"] if with_text else []),
+        ],  # -P: no module beside the script is found
         input=json.dumps(request),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=False,
     )

@@ -28,6 +28,8 @@ from nmt.saved_model.info import check_files, read_info, version_folder
 from nmt.saved_model.samples import Sample, read_samples
 from nmt.saved_model.warm_up import read_warm_up
 
+SIGNATURES = {SIGNATURE, N_BEST_SIGNATURE, SCORE_SIGNATURE, TOKENS_SIGNATURE, IDS_SIGNATURE}
+IDS_SIGNATURES = {SIGNATURE, IDS_SIGNATURE}
 TOLERANCE = 1e-3  # of log-probabilities, relative to them where they are above 1
 
 
@@ -74,9 +76,16 @@ def check(path: Path) -> Checked:
     files = check_files(folder)
     contract = check_contract(folder, info.with_text)
     samples, warm_up = read_samples(folder), read_warm_up(folder)
+    expected = SIGNATURES if info.with_text else IDS_SIGNATURES
+    if set(contract.signatures) != expected or not samples or not warm_up:
+        raise ExportError(
+            f"{folder}: expected the signatures {', '.join(sorted(expected))}, samples and warm-up requests; received "
+            f"{', '.join(sorted(contract.signatures))}, {len(samples)} and {len(warm_up)}; export the run again"
+        )
     empty = [_empty(name, inputs) for name, inputs in sorted(contract.signatures.items())]
     asked = [_calls(contract, sample) for sample in samples]
-    answers = iter(call_apart(folder, [*empty, *(call for calls in asked for call in calls.values()), *warm_up]))
+    every = [*empty, *(call for calls in asked for call in calls.values()), *warm_up]
+    answers = iter(call_apart(folder, every, info.with_text))
     for call in empty:
         _check_rows(folder, call, next(answers), 0)
     for sample, calls in zip(samples, asked, strict=True):

@@ -2,7 +2,7 @@
 
 Started by `nmt.saved_model.calls` as a script:
 
-    python -P second_process.py SAVED_MODEL < calls > answers
+    python -P second_process.py SAVED_MODEL [--text] < calls > answers
 
 The calls are a JSON list of `{"signature": ..., "inputs": {name: array}}`, the answers the last line of the output: a
 JSON list of `{name: array}`. An array is `{"dtype": ..., "shape": [...], "values": [...]}`, flat, strings in base64.
@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
 
 def main() -> None:
     """Answers the calls on standard input."""
     calls = json.load(sys.stdin)
+    if "--text" in sys.argv:
+        import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
     model = tf.saved_model.load(sys.argv[1])
     answers = []
     for call in calls:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from nmt.errors import CorruptFileError
@@ -51,7 +52,10 @@ def read_warm_up(folder: Path) -> list[Call]:
     except tf.errors.OpError as error:
         reason = str(error).strip().splitlines()[0]
         raise CorruptFileError(f"{path}: expected warm-up requests ({reason}); export the run again") from None
-    requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+    try:
+        requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
+    except DecodeError as error:
+        raise CorruptFileError(f"{path}: expected warm-up requests ({error}); export the run again") from None
     return [
         Call(
             request.model_spec.signature_name,

@@ -104,7 +104,7 @@ def padded(rows: Sequence[list[int]]) -> dict[str, np.ndarray]:
 def answering(
     change: Callable[[Call, dict[str, np.ndarray]], dict[str, np.ndarray]] = lambda call, outputs: outputs,
 ) -> Callable[..., list[Arrays]]:
-    return lambda folder, calls: [change(call, answer(call)) for call in calls]
+    return lambda folder, calls, with_text: [change(call, answer(call)) for call in calls]
 
 
 def test_a_whole_export_passes(version: Path) -> None:
@@ -159,6 +159,22 @@ def test_outputs_without_a_row_for_each_of_the_batch_are_found(
 
     monkeypatch.setattr(check_module, "call_apart", answering(change))
     with pytest.raises(ExportError, match=rf"expected outputs of {size} rows, received log_prob \({size + 1},\)"):
+        check(version)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("check_contract", Contract({"MatMul"}, {"serving_default": ["text"]})),
+        ("read_samples", []),
+        ("read_warm_up", []),
+    ],
+)
+def test_an_export_with_less_than_was_written_is_refused(
+    version: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    monkeypatch.setattr(check_module, name, lambda *_: value)
+    with pytest.raises(ExportError, match="expected the signatures nbest, score_pairs, serving_default, tokenize"):
         check(version)
 
 

@@ -63,3 +63,10 @@ def test_asks_for_a_run_and_a_target_or_an_export(asked: list[Any], arguments: l
     result = CliRunner().invoke(app, ["export", *arguments])
     assert result.exit_code == 2 and not asked
     assert "name a run folder and a target, or an export with --check" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("options", [["--ids"], ["--beam-size", "3"], ["--set", "decoding.min_length=2"]])
+def test_a_check_takes_no_other_options(asked: list[Any], options: list[str]) -> None:
+    result = CliRunner().invoke(app, ["export", "--check", "b", *options])
+    assert result.exit_code == 2 and not asked
+    assert "leave out what stands beside --check" in " ".join(result.stderr.replace("│", " ").split())

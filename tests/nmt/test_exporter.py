@@ -171,3 +171,11 @@ def test_other_backends_are_refused(run_folder: Path, tmp_path: Path, monkeypatc
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ExportError, match="KERAS_BACKEND=tensorflow"):
         export(run_folder, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "run.json"])
+def test_a_target_that_is_no_folder_of_versions_is_refused(fast_export: Export, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(ExportError, match=f"expected a folder of versions, received one with {name}"):
+        fast_export(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]

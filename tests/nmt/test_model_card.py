@@ -19,6 +19,7 @@ REPORT: dict[str, Any] = {
     "sentences": 1000,
     "step": 1200,
     "beam_size": 5,
+    "decoding": {"max_length": 16, "max_source_tokens": 60, "max_source_bytes": 2048},
 }
 
 
@@ -53,9 +54,9 @@ def test_scores_stand_with_their_signatures() -> None:
     assert "another checkpoint" not in text
 
 
-@pytest.mark.parametrize("change", [{"step": 600}, {"beam_size": 1}])
+@pytest.mark.parametrize("change", [{"step": 600}, {"decoding": {"beam_size": 1}}, {"decoding": {}}])
 def test_scores_of_something_else_are_told_apart(change: dict[str, Any]) -> None:
-    assert "another checkpoint or another beam" in card({**REPORT, **change})
+    assert "another checkpoint or another search" in card({**REPORT, **change})
 
 
 def test_what_is_not_known_is_said_to_be_so() -> None:
