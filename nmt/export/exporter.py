@@ -93,8 +93,8 @@ def export(
         load_ops()
     if there := [name for name in ("saved_model.pb", "run.json") if (target / name).exists()]:
         raise ExportError(
-            f"{target}: expected a folder of versions, received one with {there[0]}; name the folder above it, or a new "
-            f"one"
+            f"{target}: expected a folder of versions, received one with {there[0]}; name the folder above it, or "
+            f"a new one"
         )
     run = RunFolder(run_folder)
     config, step = run.config(), int(run.checkpoint(checkpoint).name)
