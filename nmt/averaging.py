@@ -17,7 +17,7 @@ from keras import ops
 
 from nmt.checkpoints import SEED_SUFFIX, TrainingState, load_weights
 from nmt.errors import DataError
-from nmt.files import ASIDE, flush_folder, json_bytes, write_file
+from nmt.files import ASIDE, flush, json_bytes, write_file
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 
@@ -51,7 +51,7 @@ def average(run: Path, which: Literal["best", "last"], count: int | None, target
     try:
         _write(origin, which, steps, aside)
         aside.replace(target)
-        flush_folder(target.parent)
+        flush(target.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target

@@ -29,7 +29,7 @@ def write_file(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_flushed(aside, data)
         aside.replace(path)
-        flush_folder(path.parent)
+        flush(path.parent)
     except OSError as error:
         with suppress(OSError):
             aside.unlink()
@@ -57,14 +57,14 @@ def write_folder(folder: Path, files: dict[str, bytes]) -> None:
         aside.mkdir(parents=True)
         for name, data in files.items():
             write_flushed(aside / name, data)
-        flush_folder(aside)
+        flush(aside)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise not_written(folder, size, error) from None
     try:
         with removing(folder):
             aside.rename(folder)
-            flush_folder(folder.parent)
+            flush(folder.parent)
     except OSError as error:  # the new one stays: the old one may be gone
         raise not_written(folder, size, error) from None
 
@@ -80,9 +80,9 @@ def removing(folder: Path) -> Iterator[None]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def flush_folder(folder: Path) -> None:
-    """Makes renames inside a folder last."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk: a rename lasts."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

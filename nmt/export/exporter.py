@@ -23,7 +23,7 @@ from nmt.config import Config, DecodingConfig, changed_decoding
 from nmt.errors import ConfigError, ExportError
 from nmt.export.card import model_card
 from nmt.export.graph import StringTranslator, TokenTranslator
-from nmt.files import json_bytes, read_json, write_file
+from nmt.files import flush, json_bytes, read_json, write_file
 from nmt.run_folder import RunFolder
 from nmt.saved_model import ExportInfo, load_ops, versions_in
 from nmt.saved_model.calls import Call, texts
@@ -34,6 +34,7 @@ from nmt.saved_model.contract import (
     SCORE_SIGNATURE,
     SIGNATURE,
     TOKENS_SIGNATURE,
+    numbered,
 )
 from nmt.saved_model.info import EXPORT_FORMAT, EXTRA, INFO_FILE, write_checksums
 from nmt.saved_model.samples import Sample, write_samples
@@ -134,8 +135,8 @@ def write(translator: Translator, folder: Path, info: ExportInfo) -> None:
     write_samples(folder, _samples(translator, [*HARD_LINES, *sentences]))
     write_warm_up(folder, info.name, _warm_up(translator, info.with_text))
     if not info.with_text:
-        for i, tokenizer in enumerate(translator.source_tokenizers):
-            write_file(folder / EXTRA / f"source{f'_{i + 1}' if i else ''}.model", tokenizer.model)
+        for i, tokenizer in enumerate(module.sources):
+            write_file(folder / EXTRA / f"{numbered('source', i)}.model", tokenizer.model)
         write_file(folder / EXTRA / "target.model", translator.target_tokenizer.model)
 
 
@@ -155,7 +156,7 @@ def seal(folder: Path) -> None:
     """Writes the checksums of all files, and flushes the folder to the disk."""
     write_checksums(folder)
     for path in [*folder.rglob("*"), folder]:
-        _flush(path)
+        flush(path)
 
 
 def _samples(translator: Translator, lines: Sequence[bytes]) -> list[Sample]:
@@ -253,7 +254,7 @@ def _publish(aside: Path, target: Path) -> Path:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another export was first
                 raise
         else:
-            _flush(target)
+            flush(target)
             return folder
 
 
@@ -273,15 +274,6 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _flush(path: Path) -> None:
-    """Waits until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _first_line(error: Exception) -> str:

@@ -39,6 +39,9 @@ class TokenTranslator(tf.Module):
 
     Args:
         translator: models and search; it must not use cuDNN.
+
+    Attributes:
+        sources: the different source tokenizers, which `token_ids`, `token_ids_2` and so on belong to.
     """
 
     def __init__(self, translator: Translator) -> None:
@@ -46,7 +49,7 @@ class TokenTranslator(tf.Module):
         ensemble, decoding = translator.ensemble, translator.config
         self.weights = [variable.value for variable in ensemble.variables]  # Keras' models themselves are not saved
         self._decoding = decoding
-        self._sources, self._source_of = _distinct(translator.source_tokenizers)
+        self.sources, self._source_of = _distinct(translator.source_tokenizers)
         best_only = decoding.model_copy(update={"n_best": 1})
         self._search = Searcher(ensemble, best_only, translator.searcher.banned_words).__call__
 
@@ -57,7 +60,7 @@ class TokenTranslator(tf.Module):
     def _ids_function(self) -> Any:
         """The signature `translate_ids`, whose inputs depend on the number of different source tokenizers."""
         specs = {}
-        for i in range(len(self._sources)):
+        for i in range(len(self.sources)):
             specs[numbered("token_ids", i)] = tf.TensorSpec([None, None], tf.int32)
             specs[numbered("length", i)] = tf.TensorSpec([None], tf.int32)
         return tf.function(self._translate_ids, autograph=False).get_concrete_function(**specs)
@@ -71,7 +74,7 @@ class TokenTranslator(tf.Module):
         """
         rows = [
             self._known(inputs[numbered("token_ids", i)], inputs[numbered("length", i)], tokenizer.size)
-            for i, tokenizer in enumerate(self._sources)
+            for i, tokenizer in enumerate(self.sources)
         ]
         has_tokens = tf.reduce_any(tf.stack([lengths for _, lengths in rows]) > 0, axis=0)  # (batch,)
         found = self._search({"source_ids": [ended(*rows[i]) for i in self._source_of]})
@@ -100,8 +103,8 @@ class StringTranslator(TokenTranslator):
     def __init__(self, translator: Translator) -> None:
         super().__init__(translator)
         ensemble, decoding, target = translator.ensemble, translator.config, translator.target_tokenizer
-        self.tokenizers = TextTokenizers([source.model for source in self._sources], target.model, decoding)
-        self._pieces = self._sources[0].vocabulary
+        self.tokenizers = TextTokenizers([source.model for source in self.sources], target.model, decoding)
+        self._pieces = self.sources[0].vocabulary
         self._source_words = word_table(self._pieces, unknown_text="x")
         self._target_words = word_table(target.vocabulary, UNKNOWN_TEXT)
         self._search_all = Searcher(ensemble, decoding, translator.searcher.banned_words).__call__

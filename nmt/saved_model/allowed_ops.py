@@ -1,8 +1,8 @@
 """The operations that an export may hold.
 
 What models and searches of this package are made of. The tests export every configuration, and the tests of
-`tests/serving` run exports in TensorFlow 2.12 to 2.21: all of these are known there. An operation that is new to the
-list must be tried in the oldest of these runtimes first. Those that read and write files are in every SavedModel, for
+`tests/serving` run one in TensorFlow 2.12 to 2.21. An operation that is new to the list must be tried in the oldest of
+these runtimes first. Those that read and write files are in every SavedModel, for
 its variables.
 """
 

@@ -1,7 +1,8 @@
 """Is an export whole, will a server take it, and does it still translate as the run that it was made from?
 
 Files against their checksums, the graph against the contract, then, in a second process that knows nothing of this
-package: the lines of `samples.json` through every signature, empty batches, and the warm-up requests.
+package: the lines of `samples.json` through every signature, empty batches, and the warm-up requests. What
+`score_pairs` and the lower ranks of `nbest` answer is not compared.
 """
 
 from __future__ import annotations

@@ -11,25 +11,13 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "nmt"))  # the runs with random weights are those of the other tests
 
 from native import NativeModel, build
-from random_runs import save_run, train_subwords
+from random_runs import TINY_EXPORT, save_run, train_subwords
 from runtimes import INSTALLED, VERSIONS, Runtime, Unavailable, find_runtime
 
 from nmt.config import parse_config
 from nmt.export import export
 
-CONFIG = {
-    "name": "tiny",
-    "corpus": {"synthetic": {}},
-    "subword": {"shared": False},
-    "model": {
-        "embedding_size": 8,
-        "encoder_layers": 1,
-        "encoder_units": 8,
-        "decoder_layers": 1,
-        "decoder_units": 16,
-    },
-    "decoding": {"beam_size": 2, "max_length": 16, "batch_size": 8, "max_source_tokens": 60},
-}
+CONFIG = {**TINY_EXPORT, "decoding": {**TINY_EXPORT["decoding"], "beam_size": 2}, "export": {}}
 
 
 def found_or_skipped(version: str) -> Runtime:
