@@ -150,11 +150,11 @@ class TrainedSavedModel(TrainedModel):
         return _translate(self.translator, texts, prefixes)
 
     def score(self, sources: Texts, translations: Texts, *, as_pieces: bool = False, **decoding: Any) -> list[Score]:
-        """See `TrainedModel`; scores carry the log-probability alone."""
+        """See `TrainedModel`; scores carry neither pieces nor their log-probabilities."""
         self._refuse({"as_pieces": as_pieces or None, **decoding})
         _check_lengths(sources, translations=translations)
         pairs = _encoded_pairs(sources, translations)
-        return [Score(log_prob, (), ()) for log_prob in self.translator.score(pairs)]
+        return [Score(log_prob, (), (), cut) for log_prob, cut in self.translator.score(pairs)]
 
     def _refuse(self, options: dict[str, Any]) -> None:
         if asked := [key for key, value in options.items() if value is not None]:

@@ -68,7 +68,8 @@ def score(
             for number, one in enumerate(scores, start=1):
                 if one.cut:
                     progress.warn(
-                        f"line {number}: only its beginning was scored (decoding.max_source_tokens, max_source_bytes)"
+                        f"line {number}: only its beginning was scored (decoding.max_source_tokens, max_source_bytes, "
+                        f"max_length)"
                     )
                 sink.write(_row(number, one, format).encode())
             sink.flush()

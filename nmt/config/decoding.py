@@ -53,6 +53,11 @@ class Limits(Section):
     )
     batch_size: PositiveInt = Field(64, description="Lines translated together.")
 
+    @property
+    def max_target_tokens(self) -> int:
+        """Of a given translation, only so many tokens are scored: at least what search itself may write."""
+        return max(self.max_length, self.max_source_tokens)
+
 
 class Rules(Section):
     """What search may choose."""

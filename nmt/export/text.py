@@ -52,8 +52,8 @@ class TextTokenizers(tf.Module):
         return self._read(text, self.sources, self.decoding.max_source_tokens)
 
     def read_target(self, text: Any) -> Read:
-        """Reads translations (batch,): at least what the search itself may write."""
-        return self._read(text, [self.target], max(self.decoding.max_source_tokens, self.decoding.max_length))
+        """Reads translations (batch,)."""
+        return self._read(text, [self.target], self.decoding.max_target_tokens)
 
     def _read(self, text: Any, tokenizers: Sequence[Any], limit: int) -> Read:
         ragged = [self._tokenize(text, tokenizer) for tokenizer in tokenizers]

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from nmt.errors import DataError, ExportError
-from nmt.saved_model.contract import SCORE_SIGNATURE, SIGNATURE, check_contract
+from nmt.saved_model.contract import check_contract
 from nmt.saved_model.info import ExportInfo, check_files, read_checksums, read_info, version_folder
 from nmt.saved_model.ops import load_ops
+from nmt.saved_model.signatures import SCORE_SIGNATURE, SIGNATURE
 from nmt.translation.lines import Hypothesis, Line, LineTranslator, Translation
+
+
+class PairScore(NamedTuple):
+    """A translation's log-probability, and whether source or translation was too long and only its beginning counts."""
+
+    log_prob: float
+    cut: bool
 
 
 class SavedModelTranslator(LineTranslator):
@@ -61,16 +69,17 @@ class SavedModelTranslator(LineTranslator):
             for text, log_prob, score, was_cut in zip(*columns, strict=True)
         ]
 
-    def score_batch(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[float]:
-        """Log-probabilities of translations, in one call of the SavedModel; a pair is a source and its translation."""
+    def score_batch(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[PairScore]:
+        """Scores translations in one call of the SavedModel; a pair is a source and its translation."""
         sources, targets = zip(*pairs, strict=True)
         outputs = self._score(text=tf.constant(sources, tf.string), translation=tf.constant(targets, tf.string))
-        return [float(log_prob) for log_prob in outputs["log_prob"].numpy()]
+        columns = (outputs[name].numpy() for name in ("log_prob", "cut"))
+        return [PairScore(float(log_prob), bool(cut)) for log_prob, cut in zip(*columns, strict=True)]
 
-    def score(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[float]:
-        """Log-probabilities of translations; a pair is a source and its translation."""
+    def score(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[PairScore]:
+        """Scores translations; a pair is a source and its translation."""
         order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][1]))
-        size, scores = self.info.decoding.batch_size, dict.fromkeys(range(len(pairs)), 0.0)
+        size, scores = self.info.decoding.batch_size, dict.fromkeys(range(len(pairs)), PairScore(0.0, cut=False))
         for start in range(0, len(order), size):
             rows = order[start : start + size]
             scores |= zip(rows, self.score_batch([pairs[i] for i in rows]), strict=True)
@@ -106,5 +115,5 @@ def load_saved_model(path: Path) -> SavedModelTranslator:
     folder = version_folder(path)
     info = read_info(folder)
     check_files(folder)
-    check_contract(folder, info.with_text)
+    check_contract(folder, info.with_text, info.source_tokenizers)
     return SavedModelTranslator(folder, info)

@@ -90,14 +90,16 @@ class PairScorer:
 
     def _read_targets(self, lines: Sequence[bytes], as_pieces: bool) -> tuple[list[list[int]], list[bool]]:
         """Token ids of translations, and whether they were cut."""
-        max_bytes = self.translator.config.max_source_bytes if not as_pieces else max(map(len, lines))
+        config, tokenizer = self.translator.config, self.translator.target_tokenizer
+        max_bytes = config.max_source_bytes if not as_pieces else max(map(len, lines))
         texts = [clean_line(line, max_bytes) for line in lines]
-        tokenizer = self.translator.target_tokenizer
-        cut = [len(line) > max_bytes for line in lines]
-        if not as_pieces:
-            return tokenizer.encode_all(texts), cut
-        # Other white space may be part of a piece.
-        return [tokenizer.ids_of([piece for piece in text.split(" ") if piece]) for text in texts], cut
+        if as_pieces:  # other white space may be part of a piece
+            encoded = [tokenizer.ids_of([piece for piece in text.split(" ") if piece]) for text in texts]
+        else:
+            encoded = tokenizer.encode_all(texts)
+        limit = config.max_target_tokens
+        cut = [len(line) > max_bytes or len(ids) > limit for line, ids in zip(lines, encoded, strict=True)]
+        return [ids[:limit] for ids in encoded], cut
 
     def _log_probs(self, sources: Sequence[Sentence], targets: Sequence[list[int]]) -> list[np.ndarray]:
         """Of each token and the end of sentence; each (tokens + 1,)."""

@@ -57,7 +57,8 @@ class Capitals(tf.Module):
         }
 
     def _score_pairs(self, text: Any, translation: Any) -> dict[str, Any]:
-        return {"log_prob": -tf.cast(tf.strings.length(text) + tf.strings.length(translation), tf.float32)}
+        length = tf.strings.length(text) + tf.strings.length(translation)
+        return {"log_prob": -tf.cast(length, tf.float32), "cut": length >= 4}
 
 
 def seal_with(folder: Path, info: ExportInfo) -> None:
@@ -148,7 +149,8 @@ def test_scores_come_in_the_order_of_the_pairs(sealed: Path, monkeypatch: pytest
         return score_batch(pairs)
 
     monkeypatch.setattr(translator, "score_batch", record)
-    assert translator.score([(b"a", b"b"), (b"", b"ccc"), (b"dddd", b"")]) == [-2.0, -3.0, -4.0]
+    scores = translator.score([(b"a", b"b"), (b"", b"ccc"), (b"dddd", b"")])
+    assert scores == [(-2.0, False), (-3.0, False), (-4.0, True)]
     assert batches == [2, 1]  # of decoding.batch_size
     assert translator.score([]) == []
 
@@ -192,7 +194,7 @@ def test_a_foreign_saved_model_is_refused(version: Path) -> None:
 def test_a_foreign_format_is_refused_with_advice(version: Path) -> None:
     values = json.loads((version / INFO_FILE).read_text())
     (version / INFO_FILE).write_text(json.dumps({**values, "format": 1}))
-    with pytest.raises(ExportError, match=r"expected export format 3, received 1; export the run again"):
+    with pytest.raises(ExportError, match=r"expected export format 4, received 1; export the run again"):
         load_saved_model(version)
 
 
@@ -204,7 +206,7 @@ def test_a_model_without_the_second_signature_is_an_export_error(tmp_path: Path)
         load_saved_model(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 3}', '{"format": 3, "unknown": 2}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 4}', '{"format": 4, "unknown": 2}'])
 def test_a_damaged_description_is_refused(version: Path, text: str) -> None:
     (version / INFO_FILE).write_text(text)
     with pytest.raises(CorruptFileError, match=r"keras_nmt\.json: expected the description of an export"):

@@ -98,7 +98,8 @@ def test_what_was_cut_is_told(files: list[str | Path], tmp_path: Path) -> None:
     result = nmt("score", tmp_path, *files, "--format", "jsonl")
     assert [json.loads(line)["cut"] for line in result.stdout.splitlines()] == [False, True]
     assert result.stderr == (
-        "nmt: warning: line 2: only its beginning was scored (decoding.max_source_tokens, max_source_bytes)\n"
+        "nmt: warning: line 2: only its beginning was scored (decoding.max_source_tokens, max_source_bytes, "
+        "max_length)\n"
     )
 
 
