@@ -5,6 +5,7 @@
     token_rows.py  rows of token ids: their ends and padding
     alignment.py   attention to alignments of words, in the graph
     card.py        what people read about it
+    workspace.py   the folder that an export is written into, and its version number
     exporter.py    written aside, flushed, checked in a second process, renamed to the next version number
 
 Imports TensorFlow, and runs on Keras' TensorFlow backend alone.

@@ -1,16 +1,13 @@
 """Writes an export: aside, flushed, checked in a second process, renamed to the next version number.
 
 A server that watches the folder meets only whole versions: it ignores names that are no numbers, and a rename happens
-at once.
+at once (see `workspace`).
 """
 
 from __future__ import annotations
 
 import base64
-import errno
-import os
 import random
-import shutil
 from collections.abc import Sequence
 from importlib.metadata import distributions
 from pathlib import Path
@@ -23,12 +20,16 @@ from nmt.config import Config, DecodingConfig, changed_decoding
 from nmt.errors import ConfigError, ExportError
 from nmt.export.card import model_card
 from nmt.export.graph import StringTranslator, TokenTranslator
+from nmt.export.workspace import publish, workspace
 from nmt.files import flush, json_bytes, read_json, write_file
 from nmt.run_folder import RunFolder
-from nmt.saved_model import ExportInfo, load_ops, versions_in
+from nmt.saved_model import ExportInfo, load_ops
+from nmt.saved_model.answers import ids_inputs
 from nmt.saved_model.calls import Call, texts
-from nmt.saved_model.check import check, ids_inputs
-from nmt.saved_model.contract import (
+from nmt.saved_model.check import check
+from nmt.saved_model.info import EXPORT_FORMAT, EXTRA, INFO_FILE, Origin, write_checksums
+from nmt.saved_model.samples import Sample, SampleHypothesis, write_samples
+from nmt.saved_model.signatures import (
     IDS_SIGNATURE,
     N_BEST_SIGNATURE,
     SCORE_SIGNATURE,
@@ -36,16 +37,15 @@ from nmt.saved_model.contract import (
     TOKENS_SIGNATURE,
     numbered,
 )
-from nmt.saved_model.info import EXPORT_FORMAT, EXTRA, INFO_FILE, write_checksums
-from nmt.saved_model.samples import Sample, write_samples
 from nmt.saved_model.warm_up import write_warm_up
 from nmt.tokenizer import END_ID, Tokenizer
 from nmt.translation.lines import Line
+from nmt.translation.scoring import PairScorer
 from nmt.translation.translator import Translator, load_translator
 
 OUTSIDE = {"samples": 0, "minimum_bayes_risk": False, "copy_unknown": False}  # what no graph of an export holds
 SAMPLE_SENTENCES = 8
-WARM_UP_LENGTHS, WARM_UP_ROWS = (1, 8, 32), (1, 8)  # tokens of a line, and lines of a request
+WARM_UP_BATCHES = ((1, 1), (1, 8), (8, 1), (8, 8), (8, 64), (32, 1), (32, 8))  # tokens of a line, lines of a request
 HARD_LINES = (
     b"",
     b"   ",
@@ -98,33 +98,35 @@ def export(
             f"a new one"
         )
     run = RunFolder(run_folder)
-    config, step = run.config(), int(run.checkpoint(checkpoint).name)
+    config = run.config()
     decoding = _decoding(config, changes or {}, overrides)
-    translator = load_translator(run_folder, checkpoint, decoding, use_cudnn=False)
-    if int(run.checkpoint(checkpoint).name) != step:
+    origins = _origins(run, checkpoint, decoding)
+    attends = config.model.attention != "none"
+    translator = load_translator(run_folder, checkpoint, decoding, use_cudnn=False, with_attention=attends)
+    if _origins(run, checkpoint, decoding) != origins:
         raise ExportError(f"{run_folder}: a training wrote a new checkpoint meanwhile; run nmt export again")
+    first, *others = origins
     info = ExportInfo(
         format=EXPORT_FORMAT,
         name=config.name,
         checkpoint=checkpoint,
-        checkpoint_step=step,
-        corpus_fingerprint=run.corpus_fingerprint(),
+        checkpoint_step=first.checkpoint_step,
+        corpus_fingerprint=first.corpus_fingerprint,
         decoding=decoding,
+        ensemble=tuple(others[: len(decoding.ensemble)]),
+        language_model=others[-1] if decoding.asks_language_model else None,
+        source_tokenizers=len({tokenizer.model for tokenizer in translator.source_tokenizers}),
         with_text=with_text,
         versions=_package_versions(),
     )
-    aside = target / f".tmp-{_next_version(target)}-{os.getpid()}"
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
-        write(translator, aside, info)
-        describe(aside, info, run)
-        check(aside)
-        return _publish(aside, target)
+        with workspace(target) as aside:
+            write(translator, aside, info)
+            describe(aside, info, run)
+            check(aside)
+            return publish(aside, target)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"{target}: the SavedModel could not be written: {_first_line(error)}") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write(translator: Translator, folder: Path, info: ExportInfo) -> None:
@@ -160,49 +162,60 @@ def seal(folder: Path) -> None:
 
 
 def _samples(translator: Translator, lines: Sequence[bytes]) -> list[Sample]:
-    """What the run translates lines to, one by one, as the check asks for them: shapes are equal."""
-    samples = []
+    """What the run makes of lines, one by one, as the check asks for them: shapes are equal."""
+    scorer = PairScorer(translator)
     with tf.device("CPU:0"):
-        for line in lines:
-            (sentence,), (translation,) = translator.read([Line(line)]), translator.translate([line])
-            samples.append(
-                Sample(
-                    line=base64.b64encode(line).decode(),
-                    source_ids=_distinct_sources(translator, sentence.sources),
-                    translation=translation.text,
-                    target_ids=translator.target_tokenizer.ids_of(list(translation.best.pieces)),
-                    log_prob=translation.log_prob,
-                    score=translation.score,
-                    cut=translation.cut,
-                )
+        return [_sample(translator, scorer, line) for line in lines]
+
+
+def _sample(translator: Translator, scorer: PairScorer, line: bytes) -> Sample:
+    (source_ids,), (translation,) = _source_ids(translator, [line]), translator.translate([line])
+    (score,) = scorer.score([(line, translation.text.encode())])
+    vocabulary, ids_of = translator.source_tokenizer.vocabulary, translator.target_tokenizer.ids_of
+    return Sample(
+        line=base64.b64encode(line).decode(),
+        source_ids=source_ids,
+        pieces=[vocabulary[i] for i in source_ids[0]],
+        cut=translation.cut,
+        hypotheses=[
+            SampleHypothesis(
+                translation=one.text,
+                target_ids=ids_of(list(one.pieces)),
+                log_prob=one.log_prob,
+                score=one.score,
+                alignment=str(one.alignment),
             )
-    return samples
+            for one in translation.hypotheses
+        ],
+        pair_log_prob=score.log_prob,
+        pair_cut=score.cut,
+    )
 
 
-def _distinct_sources(translator: Translator, sources: Sequence[list[int]]) -> list[list[int]]:
-    """The token ids of each different source tokenizer."""
-    by_model = dict(zip((tokenizer.model for tokenizer in translator.source_tokenizers), sources, strict=True))
-    return list(by_model.values())
+def _source_ids(translator: Translator, lines: Sequence[bytes]) -> list[list[list[int]]]:
+    """Of each line, the token ids of each different source tokenizer."""
+    models = [tokenizer.model for tokenizer in translator.source_tokenizers]
+    return [
+        list(dict(zip(models, sentence.sources, strict=True)).values())
+        for sentence in translator.read([Line(line) for line in lines])
+    ]
 
 
 def _warm_up(translator: Translator, with_text: bool) -> list[Call]:
     """Requests of several lengths and sizes, and one of every signature."""
     longest = translator.config.max_source_tokens
-    batches = [
-        _sentences(translator, [length] * rows)
-        for length in sorted({min(length, longest) for length in (*WARM_UP_LENGTHS, longest)})
-        for rows in (WARM_UP_ROWS if length < longest else WARM_UP_ROWS[:1])
-    ]
+    shapes = {(min(length, longest), rows) for length, rows in WARM_UP_BATCHES} | {(longest, 1)}
+    batches = [_sentences(translator, [length] * rows) for length, rows in sorted(shapes)]
     if not with_text:
-        return [Call(SIGNATURE, ids_inputs(_samples(translator, batch))) for batch in batches]
-    some = batches[min(1, len(batches) - 1)]
+        return [Call(SIGNATURE, ids_inputs(_source_ids(translator, batch))) for batch in batches]
+    some = _sentences(translator, [min(8, longest)] * 8)
     (pair,) = translator.translate(some[:1])
     return [
         *(Call(SIGNATURE, {"text": texts(batch)}) for batch in batches),
         Call(N_BEST_SIGNATURE, {"text": texts(some)}),
         Call(SCORE_SIGNATURE, {"text": texts(some[:1]), "translation": texts([pair.text.encode()])}),
         Call(TOKENS_SIGNATURE, {"text": texts(some)}),
-        Call(IDS_SIGNATURE, ids_inputs(_samples(translator, some))),
+        Call(IDS_SIGNATURE, ids_inputs(_source_ids(translator, some))),
     ]
 
 
@@ -229,6 +242,21 @@ def _decoding(config: Config, changes: dict[str, Any], overrides: Sequence[str])
     return asked if is_told else asked.model_copy(update={"n_best": asked.beam_size})
 
 
+def _origins(run: RunFolder, checkpoint: str, decoding: DecodingConfig) -> list[Origin]:
+    """The run, those of its ensemble, and the language model that has a vote: what they are at this moment."""
+    others = [*decoding.ensemble, *([decoding.language_model] if decoding.asks_language_model else [])]
+    there = [RunFolder(Path(folder)) for folder in others if folder and Path(folder).is_dir()]  # loading names the rest
+    return [_origin(run, checkpoint), *(_origin(other, "best") for other in there)]
+
+
+def _origin(run: RunFolder, checkpoint: str) -> Origin:
+    return Origin(
+        folder=str(run.folder),
+        checkpoint_step=int(run.checkpoint(checkpoint).name),
+        corpus_fingerprint=run.corpus_fingerprint(),
+    )
+
+
 def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in changes.items() if value is not None}
 
@@ -238,42 +266,6 @@ def _package_versions() -> dict[str, str]:
     known = {"tensorflow": tf.__version__, "keras": keras.__version__}
     installed = {name: next((found.version for found in distributions(name=name)), "not installed") for name in names}
     return installed | known
-
-
-def _next_version(target: Path) -> int:
-    return max(versions_in(target), default=0) + 1
-
-
-def _publish(aside: Path, target: Path) -> Path:
-    """Renames the finished folder to the next free version number."""
-    while True:
-        folder = target / str(_next_version(target))
-        try:
-            aside.rename(folder)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another export was first
-                raise
-        else:
-            flush(target)
-            return folder
-
-
-def _sweep(target: Path) -> None:
-    """Removes what killed exports left."""
-    for path in target.glob(".tmp-*-*"):
-        process = path.name.rpartition("-")[2]
-        if process.isdecimal() and (int(process) == os.getpid() or not _is_alive(int(process))):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _first_line(error: Exception) -> str:

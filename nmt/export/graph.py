@@ -7,7 +7,8 @@
     translate_ids     token_ids (batch, length), length   token_ids, length, score, log_prob
 
 All as `nmt.translation` computes them. `translate_ids` needs no operation of TF Text, and is all that an export of
-token ids holds. No input whatever makes an error: a server that merges requests would lose the whole batch by one.
+token ids holds. No text and no token id whatever makes an error: a server that merges requests would lose the whole
+batch by one. A request whose inputs do not have the same number of rows is one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tensorflow as tf
 from nmt.export.alignment import alignments, word_table, words_of
 from nmt.export.text import TextTokenizers
 from nmt.export.token_rows import ended, is_written
-from nmt.saved_model.contract import (
+from nmt.saved_model.signatures import (
     IDS_SIGNATURE,
     N_BEST_SIGNATURE,
     SCORE_SIGNATURE,
@@ -88,6 +89,7 @@ class TokenTranslator(tf.Module):
 
     def _known(self, token_ids: Any, lengths: Any, size: int) -> tuple[Any, Any]:
         """Ids and lengths that make no error: what is no piece of the vocabulary is unknown, and the rest is cut."""
+        lengths = _one_a_row(lengths, token_ids)
         is_piece = tf.logical_and(token_ids > END_ID, token_ids < size)
         longest = tf.minimum(tf.shape(token_ids)[1], self._decoding.max_source_tokens)
         return tf.where(is_piece, token_ids, UNKNOWN_ID), tf.clip_by_value(lengths, 0, longest)
@@ -160,7 +162,7 @@ class StringTranslator(TokenTranslator):
 
     def _score_pairs(self, text: Any, translation: Any) -> dict[str, Any]:
         """Log-probabilities of translations (batch,) of strings (batch,)."""
-        source, target = self.tokenizers.read(text), self.tokenizers.read_target(translation)
+        source, target = self.tokenizers.read(text), self.tokenizers.read_target(_one_a_row(translation, text))
         (target_ids,) = target.token_ids
         log_probs, _ = self._replay({"source_ids": self._for_models(source.token_ids), "target_ids": target_ids})
         totals = tf.reduce_sum(tf.where(tf.equal(target_ids, PAD_ID), 0.0, log_probs), axis=1)
@@ -194,6 +196,14 @@ class StringTranslator(TokenTranslator):
     def _for_models(self, token_ids: list[Any]) -> list[Any]:
         """What each model of the ensemble reads, of what each tokenizer made."""
         return [token_ids[i] for i in self._source_of]
+
+
+def _one_a_row(values: Any, rows: Any) -> Any:
+    """Values (batch,), after a look whether there is one for each row; else TensorFlow would repeat a single one."""
+    expected, received = tf.shape(rows)[0], tf.shape(values)[0]
+    message = [f"expected inputs of as many rows as {rows.name}, in rows:", expected, "received:", received]
+    with tf.control_dependencies([tf.raw_ops.Assert(condition=tf.equal(expected, received), data=message)]):
+        return tf.identity(values)
 
 
 def _figures(found: Any, has_tokens: Any) -> dict[str, Any]:

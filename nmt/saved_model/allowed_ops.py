@@ -1,9 +1,8 @@
-"""The operations that an export may hold.
+"""The operations that an export may hold: what models and searches of this package are made of.
 
-What models and searches of this package are made of. The tests export every configuration, and the tests of
-`tests/serving` run one in TensorFlow 2.12 to 2.21. An operation that is new to the list must be tried in the oldest of
-these runtimes first. Those that read and write files are in every SavedModel, for
-its variables.
+The tests export every configuration, and those of `tests/serving` ask TensorFlow 2.12 to 2.21 whether they know each of
+them: so must one that is new to the list. Operations that read and write files are in every SavedModel, for its
+variables.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ CORE_OPS = frozenset(
         "Any",
         "ArgMax",
         "AsString",
+        "Assert",
         "AssignVariableOp",
         "BatchMatMulV2",
         "BiasAdd",

@@ -15,6 +15,7 @@ import numpy as np
 
 from nmt.errors import ExportError
 
+TIMEOUT = 3_600.0  # seconds; a large model on a slow machine needs some minutes
 SCRIPT = Path(__file__).with_name("second_process.py")
 
 Arrays = Mapping[str, np.ndarray]
@@ -43,24 +44,28 @@ def call_apart(folder: Path, calls: Sequence[Call], with_text: bool = True) -> l
     """Answers calls in a process that imports TensorFlow alone, with text TF Text too, and sees no GPU.
 
     Raises:
-        ExportError: the process failed; the message ends with what it said last.
+        ExportError: the process failed, and the message ends with what it said last; or it did not end.
     """
     request = [{"signature": signature, "inputs": _written(inputs)} for signature, inputs in calls]
-    process = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            str(SCRIPT),
-            str(folder),
-            *(["--text"] if with_text else []),
-        ],  # -P: no module beside the script is found
-        input=json.dumps(request),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=False,
-    )
+    # -P: no module beside the script is found
+    command = [sys.executable, "-P", str(SCRIPT), str(folder), *(["--text"] if with_text else [])]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    try:
+        process = subprocess.run(
+            command,
+            input=json.dumps(request),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ExportError(
+            f"{folder}: expected answers to {len(calls)} calls within {TIMEOUT:g} seconds, received none; look at what "
+            f"else runs on this machine, and export the run again"
+        ) from None
     if process.returncode:
         last = (process.stderr.strip() or "it said nothing").splitlines()[-1]
         raise ExportError(

@@ -12,11 +12,25 @@ from nmt.corpus import sha256_of
 from nmt.errors import CorruptFileError, ExportError
 from nmt.files import write_file
 
-EXPORT_FORMAT = 3
+EXPORT_FORMAT = 4
 EXTRA = "assets.extra"
 INFO_FILE = f"{EXTRA}/keras_nmt.json"
 CHECKSUMS_FILE = f"{EXTRA}/SHA256SUMS"
 AGAIN = "the file was changed or damaged, export the run again"
+
+
+class Origin(Section):
+    """A run folder that an export was made from, beside the first one.
+
+    Attributes:
+        folder: as `decoding` names it.
+        checkpoint_step: the step of its best checkpoint.
+        corpus_fingerprint: of the prepared corpus, or text, that it was trained on.
+    """
+
+    folder: str
+    checkpoint_step: int
+    corpus_fingerprint: str
 
 
 class ExportInfo(Section):
@@ -29,6 +43,9 @@ class ExportInfo(Section):
         checkpoint_step: the checkpoint's step.
         corpus_fingerprint: of the prepared corpus that the run was trained on.
         decoding: how the SavedModel searches; `n_best` is what the signature `nbest` gives.
+        ensemble: what became of `decoding.ensemble`.
+        language_model: and of `decoding.language_model`, where it has a vote.
+        source_tokenizers: how many different ones the models read with.
         with_text: whether it reads and writes strings; else token ids alone.
         versions: of the packages that wrote it.
     """
@@ -39,8 +56,16 @@ class ExportInfo(Section):
     checkpoint_step: int
     corpus_fingerprint: str
     decoding: DecodingConfig
+    ensemble: tuple[Origin, ...] = ()
+    language_model: Origin | None = None
+    source_tokenizers: int = 1
     with_text: bool = True
     versions: dict[str, str]
+
+    @property
+    def n_best(self) -> int:
+        """Translations that the signature `nbest` gives of each line."""
+        return 1 if self.decoding.beam_size == 1 else self.decoding.n_best
 
 
 def version_folder(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Lines, and what the run that was exported translates them to: by them anybody can see that an export still does."""
+"""Lines, and what the run that was exported makes of them: by them anybody can see that an export still does."""
 
 from __future__ import annotations
 
@@ -16,27 +16,46 @@ from nmt.saved_model.info import EXTRA
 SAMPLES_FILE = f"{EXTRA}/samples.json"
 
 
+class SampleHypothesis(Section):
+    """One translation of a sample.
+
+    Attributes:
+        translation: the text.
+        target_ids: its token ids, without end.
+        log_prob: natural logarithm of its probability.
+        score: what search ranked by.
+        alignment: of its words to the source's, in Pharaoh format; empty where the model has no attention.
+    """
+
+    translation: str
+    target_ids: list[int]
+    log_prob: float
+    score: float
+    alignment: str
+
+
 class Sample(Section):
-    """A line and its translation.
+    """A line and what the run makes of it.
 
     Attributes:
         line: in base64, since it need not be UTF-8.
         source_ids: for each of the export's source tokenizers, the line's token ids without end, cut where it was too
             long.
-        translation: its translation.
-        target_ids: that translation's token ids, without end.
-        log_prob: natural logarithm of its probability.
-        score: what search ranked by.
+        pieces: those of the first tokenizer, for reading.
         cut: whether the line was too long.
+        hypotheses: the best translations, best first.
+        pair_log_prob: of the best translation's text, as `nmt score` gives it; it may be cut into other tokens than
+            those that search put together.
+        pair_cut: whether the line, or that text, was too long for it.
     """
 
     line: str
     source_ids: list[list[int]]
-    translation: str
-    target_ids: list[int]
-    log_prob: float
-    score: float
+    pieces: list[str]
     cut: bool
+    hypotheses: list[SampleHypothesis]
+    pair_log_prob: float
+    pair_cut: bool
 
     @property
     def text(self) -> bytes:

@@ -26,11 +26,21 @@ def main() -> None:
         import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
     model = tf.saved_model.load(sys.argv[1])
     answers = []
-    for call in calls:
-        inputs = {name: tensor_of(array) for name, array in call["inputs"].items()}
-        outputs = model.signatures[call["signature"]](**inputs)
-        answers.append({name: array_of(output.numpy()) for name, output in outputs.items()})
+    for number, call in enumerate(calls, start=1):
+        try:
+            answers.append(answer(model, call))
+        except Exception as error:  # whatever it is, the caller learns which call it was
+            inputs = {name: array["values"][:3] for name, array in call["inputs"].items()}
+            reason = " ".join(str(error).split())[:500] or type(error).__name__
+            sys.exit(f"call {number} of {len(calls)}, signature {call['signature']}, {str(inputs)[:200]}: {reason}")
     print(json.dumps(answers))
+
+
+def answer(model: Any, call: dict[str, Any]) -> dict[str, Any]:
+    """A signature's answer."""
+    inputs = {name: tensor_of(array) for name, array in call["inputs"].items()}
+    outputs = model.signatures[call["signature"]](**inputs)
+    return {name: array_of(output.numpy()) for name, output in outputs.items()}
 
 
 def tensor_of(array: dict[str, Any]) -> Any:

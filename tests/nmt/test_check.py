@@ -15,34 +15,39 @@ from nmt.config import DecodingConfig
 from nmt.errors import CorruptFileError, ExportError
 from nmt.files import write_file
 from nmt.saved_model import ExportInfo
+from nmt.saved_model import calls as calls_module
 from nmt.saved_model import check as check_module
+from nmt.saved_model.answers import ids_inputs
 from nmt.saved_model.calls import Arrays, Call, call_apart, texts
-from nmt.saved_model.check import check, ids_inputs
-from nmt.saved_model.contract import Contract
+from nmt.saved_model.check import check
 from nmt.saved_model.info import EXPORT_FORMAT, INFO_FILE, write_checksums
-from nmt.saved_model.samples import Sample, read_samples, write_samples
+from nmt.saved_model.samples import Sample, SampleHypothesis, read_samples, write_samples
+from nmt.saved_model.signatures import signatures_of
 from nmt.saved_model.warm_up import read_warm_up, write_warm_up
 
-SAMPLES = [
-    Sample(
+
+def sample(line: bytes, source: list[int], text: str, target: list[int], log_prob: float) -> Sample:
+    """A line with one translation, which is half as good by its score, and as good as a pair."""
+    one = SampleHypothesis(
+        translation=text, target_ids=target, log_prob=log_prob, score=log_prob / 2, alignment="0-0" if text else ""
+    )
+    return Sample(
         line=base64.b64encode(line).decode(),
         source_ids=[source],
-        translation=text,
-        target_ids=target,
-        log_prob=log_prob,
-        score=log_prob / 2,
+        pieces=[str(i) for i in source],
         cut=False,
+        hypotheses=[one],
+        pair_log_prob=log_prob,
+        pair_cut=False,
     )
-    for line, source, text, target, log_prob in ((b"", [], "", [], 0.0), (b"a \xff", [5, 1], "b", [6], -2000.0))
+
+
+SAMPLES = [sample(b"", [], "", [], 0.0), sample(b"a \xff", [5, 1], "b", [6], -2000.0)]
+SIGNATURES = list(signatures_of(with_text=True))
+WARM_UP = [
+    Call("serving_default", {"text": texts([b"a \xff", b""])}),
+    Call("translate_ids", ids_inputs([one.source_ids for one in SAMPLES])),
 ]
-SIGNATURES = {
-    "serving_default": ["text"],
-    "nbest": ["text"],
-    "score_pairs": ["text", "translation"],
-    "tokenize": ["text"],
-    "translate_ids": ["length", "token_ids"],
-}
-WARM_UP = [Call("serving_default", {"text": texts([b"a \xff", b""])}), Call("translate_ids", ids_inputs(SAMPLES))]
 
 
 @pytest.fixture
@@ -63,7 +68,7 @@ def version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_file(folder / INFO_FILE, info.model_dump_json().encode())
     write_samples(folder, SAMPLES)
     write_checksums(folder)
-    monkeypatch.setattr(check_module, "check_contract", lambda *_: Contract({"MatMul"}, SIGNATURES))
+    monkeypatch.setattr(check_module, "check_contract", lambda *_: {"MatMul"})
     monkeypatch.setattr(check_module, "call_apart", answering())
     return folder
 
@@ -75,24 +80,33 @@ def write_warm_up_into(folder: Path, calls: Sequence[Call]) -> None:
 
 def answer(call: Call) -> dict[str, np.ndarray]:
     """What the export of the samples answers."""
-    by_text = {sample.text: sample for sample in SAMPLES}
+    by_text = {one.text: one for one in SAMPLES}
     if "text" in call.inputs:
         rows = [by_text[text] for text in call.inputs["text"].tolist()]
     else:
         rows = [SAMPLES[int(length > 0)] for length in call.inputs["length"]]
-    log_prob = np.array([row.log_prob for row in rows], np.float32)
+    best = [row.hypotheses[0] for row in rows]
+    log_prob = np.array([one.log_prob for one in best], np.float32)
     figures = {"log_prob": log_prob, "score": log_prob / 2}
-    translations = texts([row.translation.encode() for row in rows])
+    translations = texts([one.translation.encode() for one in best])
     cut = np.zeros(len(rows), bool)
     if call.signature == "nbest":
-        columns = {"translations": translations, "log_probs": log_prob, "scores": log_prob / 2}
-        return {name: np.stack([column, column], axis=1) for name, column in columns.items()}
+        alignments = texts([one.alignment.encode() for one in best])
+        columns = {
+            "translations": translations,
+            "alignments": alignments,
+            "log_probs": log_prob,
+            "scores": log_prob / 2,
+        }
+        return {name: column[:, np.newaxis] for name, column in columns.items()}
     if call.signature == "score_pairs":
-        return {"log_prob": log_prob}
+        return {"log_prob": log_prob, "cut": cut}
     if call.signature == "tokenize":
-        return {**padded([row.source_ids[0] for row in rows]), "cut": cut}
+        pieces = np.array([[*row.pieces, "", "", ""][:3] for row in rows], object).reshape(len(rows), 3)
+        encoded = np.vectorize(str.encode, otypes=[object])(pieces) if rows else pieces
+        return {**padded([row.source_ids[0] for row in rows]), "pieces": encoded, "cut": cut}
     if call.signature == "translate_ids":
-        return {**padded([row.target_ids for row in rows]), **figures}
+        return {**padded([one.target_ids for one in best]), **figures}
     return {"translation": translations, **figures, "cut": cut}
 
 
@@ -114,13 +128,13 @@ def test_a_whole_export_passes(version: Path) -> None:
     assert "2 lines translated as the run does; 2 warm-up requests answered" in str(checked)
 
 
-@pytest.mark.parametrize("signature", ["serving_default", "nbest", "tokenize", "translate_ids"])
+@pytest.mark.parametrize("signature", SIGNATURES)
 def test_another_translation_is_found_in_every_signature(
     version: Path, monkeypatch: pytest.MonkeyPatch, signature: str
 ) -> None:
     def change(call: Call, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if call.signature == signature:
-            for name in {"translation", "translations", "token_ids"} & set(outputs):
+            for name in {"translation", "translations", "token_ids"} & set(outputs) or {"log_prob"}:
                 outputs[name] = np.where(outputs[name] == 0, 0, outputs[name] * 2)
         return outputs
 
@@ -129,15 +143,33 @@ def test_another_translation_is_found_in_every_signature(
         check(version)
 
 
-@pytest.mark.parametrize("name", ["log_prob", "score", "cut"])
-def test_other_figures_are_found(version: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    ("signature", "name"),
+    [
+        ("serving_default", "log_prob"),
+        ("serving_default", "score"),
+        ("serving_default", "cut"),
+        ("nbest", "log_probs"),
+        ("nbest", "scores"),
+        ("nbest", "alignments"),
+        ("score_pairs", "cut"),
+        ("tokenize", "length"),
+        ("tokenize", "pieces"),
+        ("tokenize", "cut"),
+        ("translate_ids", "length"),
+        ("translate_ids", "log_prob"),
+    ],
+)
+def test_every_other_answer_is_found(version: Path, monkeypatch: pytest.MonkeyPatch, signature: str, name: str) -> None:
     def change(call: Call, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return (
-            {**outputs, name: ~outputs[name] if name == "cut" else outputs[name] - 5.0} if name in outputs else outputs
-        )
+        if call.signature == signature:
+            values = outputs[name]
+            is_number = values.dtype in (np.int32, np.float32)
+            outputs[name] = values + 5 if is_number else ~values if values.dtype == bool else values + values
+        return outputs
 
     monkeypatch.setattr(check_module, "call_apart", answering(change))
-    with pytest.raises(ExportError, match=f"expected the {name}"):
+    with pytest.raises(ExportError, match=rf"signature {signature}, for .*, {name}: expected"):
         check(version)
 
 
@@ -162,19 +194,12 @@ def test_outputs_without_a_row_for_each_of_the_batch_are_found(
         check(version)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("check_contract", Contract({"MatMul"}, {"serving_default": ["text"]})),
-        ("read_samples", []),
-        ("read_warm_up", []),
-    ],
-)
+@pytest.mark.parametrize("name", ["read_samples", "read_warm_up"])
 def test_an_export_with_less_than_was_written_is_refused(
-    version: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
+    version: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(check_module, name, lambda *_: value)
-    with pytest.raises(ExportError, match="expected the signatures nbest, score_pairs, serving_default, tokenize"):
+    monkeypatch.setattr(check_module, name, lambda *_: [])
+    with pytest.raises(ExportError, match="expected samples and warm-up requests, received"):
         check(version)
 
 
@@ -205,17 +230,32 @@ def test_a_damaged_or_missing_warm_up_file_is_refused(version: Path) -> None:
         read_warm_up(version)
 
 
-def test_token_ids_are_padded_row_by_row() -> None:
-    inputs = ids_inputs(SAMPLES)
-    assert inputs["token_ids"].tolist() == [[0, 0], [5, 1]]
-    assert inputs["length"].tolist() == [0, 2]
-    two = [sample.model_copy(update={"source_ids": [[7], [8, 9]]}) for sample in SAMPLES]
-    assert sorted(ids_inputs(two)) == ["length", "length_2", "token_ids", "token_ids_2"]
-
-
 @pytest.mark.slow
 def test_a_second_process_that_fails_is_an_export_error(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="did not run in a second process"):
+        call_apart(tmp_path, [])
+
+
+@pytest.mark.slow
+def test_a_call_that_fails_is_named(tmp_path: Path) -> None:
+    class Picky(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, name="numbers")])
+        def run(self, numbers: Any) -> dict[str, Any]:
+            return {"numbers": tf.gather(numbers, [1])}
+
+    module = Picky()
+    tf.saved_model.save(module, str(tmp_path), signatures={"picky": module.run})
+    calls = [Call("picky", {"numbers": np.arange(size, dtype=np.int32)}) for size in (2, 1)]
+    with pytest.raises(ExportError, match=r"call 2 of 2, signature picky, \{'numbers': \[0\]\}: .*not in \[0, 1\)"):
+        call_apart(tmp_path, calls)
+
+
+def test_a_second_process_without_an_end_is_an_export_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = tmp_path / "endless.py"
+    endless.write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr(calls_module, "SCRIPT", endless)
+    monkeypatch.setattr(calls_module, "TIMEOUT", 0.1)
+    with pytest.raises(ExportError, match=r"expected answers to 0 calls within 0\.1 seconds, received none"):
         call_apart(tmp_path, [])
 
 

@@ -17,6 +17,7 @@ from nmt.export import exporter as exporter_module
 from nmt.saved_model import SavedModelTranslator, load_saved_model
 from nmt.saved_model.check import check
 from nmt.saved_model.info import INFO_FILE
+from nmt.saved_model.signatures import signatures_of
 from nmt.search import MISSING
 from nmt.tokenizer import END_ID
 from nmt.translation.lines import Hypothesis, Translation
@@ -93,10 +94,11 @@ def test_scores_pairs_as_the_run_folder_does(saved_model: SavedModelTranslator, 
     sources = [*HARD_TEXTS, *(sentence.encode() for sentence in SENTENCES[:20])]
     targets = [*reversed(sources[:30]), b"", *sources[31:]]
     pairs = list(zip(sources, targets, strict=True))
-    short = [pair for pair in pairs if len(translator.target_tokenizer.encode(pair[1].decode(errors="replace"))) <= 60]
-    expected = [score.log_prob for score in PairScorer(translator).score(short)]
-    assert saved_model.score(short) == pytest.approx(expected, abs=1e-3, rel=1e-5)
-    assert len(set(expected)) > 30
+    expected, received = list(PairScorer(translator).score(pairs)), saved_model.score(pairs)
+    log_probs = [one.log_prob for one in expected]
+    assert [one.log_prob for one in received] == pytest.approx(log_probs, abs=1e-3, rel=1e-5)
+    assert [one.cut for one in received] == [one.cut for one in expected]
+    assert len(set(log_probs)) > 30
 
 
 def test_a_long_translation_is_scored_up_to_the_limit(saved_model: SavedModelTranslator) -> None:
@@ -107,7 +109,7 @@ def test_a_long_translation_is_scored_up_to_the_limit(saved_model: SavedModelTra
 
 def test_nothing_as_the_translation_of_nothing_is_certain(saved_model: SavedModelTranslator) -> None:
     nothing, something, other = saved_model.score([(b" ", b""), (b"the cat", b""), (b"", b"the cat")])
-    assert nothing == 0.0 > max(something, other)
+    assert nothing.log_prob == 0.0 > max(something.log_prob, other.log_prob)
 
 
 @pytest.mark.slow
@@ -121,58 +123,37 @@ def test_the_score_of_a_translation_that_was_found(saved_model: SavedModelTransl
         if tuple(pieces(one.text)) == one.best.pieces
     ]
     scores = saved_model.score([(line, one.text.encode()) for line, one in found])
-    assert scores == pytest.approx([one.log_prob for _, one in found], abs=1e-3)
+    assert [one.log_prob for one in scores] == pytest.approx([one.log_prob for _, one in found], abs=1e-3)
     assert len(found) > 3
 
 
 # Signatures
 
 
-TEXT = {"text": ("string", [None])}
-PAIR = {**TEXT, "translation": ("string", [None])}
-IDS = {"token_ids": ("int32", [None, None]), "length": ("int32", [None])}
-FIGURES = {"log_prob": ("float32", [None]), "score": ("float32", [None])}
-SIGNATURES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "serving_default": (TEXT, {"translation": ("string", [None]), **FIGURES, "cut": ("bool", [None])}),
-    "nbest": (
-        TEXT,
-        {
-            "translations": ("string", [None, 2]),
-            "log_probs": ("float32", [None, 2]),
-            "scores": ("float32", [None, 2]),
-            "alignments": ("string", [None, 2]),
-        },
-    ),
-    "score_pairs": (PAIR, {"log_prob": ("float32", [None]), "cut": ("bool", [None])}),
-    "tokenize": (TEXT, {**IDS, "pieces": ("string", [None, None]), "cut": ("bool", [None])}),
-    "translate_ids": (IDS, {**IDS, **FIGURES}),
-}
-
-
-def specs(tensors: dict[str, Any]) -> dict[str, Any]:
-    return {name: (spec.dtype.name, spec.shape.as_list()) for name, spec in tensors.items()}
-
-
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_a_signature_takes_and_gives_rows_of_one_batch(saved_model: SavedModelTranslator, name: str) -> None:
-    assert set(saved_model._model.signatures) == set(SIGNATURES)
-    signature, (inputs, outputs) = saved_model._model.signatures[name], SIGNATURES[name]
-    assert specs(signature.structured_input_signature[1]) == inputs
-    received = specs(signature.structured_outputs)
-    assert {key: kind for key, (kind, _) in received.items()} == {key: kind for key, (kind, _) in outputs.items()}
-    assert {key: len(shape) for key, (_, shape) in received.items()} == {
-        key: len(sizes[1]) for key, sizes in outputs.items()
-    }
-    assert all(shape[0] is None for _, shape in received.values())
+SIGNATURES = signatures_of(with_text=True)
 
 
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_an_empty_batch_has_empty_outputs(saved_model: SavedModelTranslator, name: str) -> None:
-    inputs, outputs = SIGNATURES[name]
-    empty = {key: tf.zeros([0] * len(shape), kind) for key, (kind, shape) in inputs.items()}
+    empty = {key: tf.zeros([0] * rank, kind) for key, (kind, rank) in SIGNATURES[name].inputs.items()}
     received = saved_model._model.signatures[name](**empty)
-    assert set(received) == set(outputs)
+    assert {key: (output.dtype.name, output.shape.rank) for key, output in received.items()} == SIGNATURES[name].outputs
     assert all(output.shape[0] == 0 for output in received.values())
+
+
+@pytest.mark.parametrize(
+    ("signature", "inputs"),
+    [
+        ("score_pairs", {"text": [b"a", b"b"], "translation": [b"a"]}),
+        ("score_pairs", {"text": [b"a"], "translation": [b"a", b"b"]}),
+        ("translate_ids", {"token_ids": [[9], [9]], "length": [1]}),
+    ],
+)
+def test_inputs_of_different_numbers_of_rows_are_an_error(
+    saved_model: SavedModelTranslator, signature: str, inputs: dict[str, Any]
+) -> None:
+    with pytest.raises(tf.errors.InvalidArgumentError, match="expected inputs of as many rows as"):
+        call(saved_model, signature, **inputs)
 
 
 def test_the_n_best_are_those_of_the_run_folder(saved_model: SavedModelTranslator, translator: Translator) -> None:
@@ -233,7 +214,7 @@ def test_no_token_ids_make_an_error(saved_model: SavedModelTranslator) -> None:
 
 def test_says_what_it_was_made_from(version_folder: Path) -> None:
     info = json.loads((version_folder / INFO_FILE).read_text())
-    assert (info["format"], info["name"], info["checkpoint"], info["checkpoint_step"]) == (3, "tiny", "best", 7)
+    assert (info["format"], info["name"], info["checkpoint"], info["checkpoint_step"]) == (4, "tiny", "best", 7)
     assert (info["decoding"]["beam_size"], info["decoding"]["length_penalty"], info["decoding"]["n_best"]) == (
         2,
         0.5,
@@ -254,4 +235,4 @@ def test_passes_the_check_in_a_second_process(version_folder: Path) -> None:
     checked = check(version_folder.parent)
     assert checked.folder == version_folder
     assert set(checked.signatures) == set(SIGNATURES)
-    assert (checked.samples, checked.requests) == (16, 11)
+    assert (checked.samples, checked.requests) == (16, 12)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
 import pytest
 from random_runs import TINY_EXPORT, save_run, train_subwords
 
-from nmt.config import Config, parse_config
+from nmt.config import Config, DecodingConfig, parse_config
 from nmt.errors import ConfigError, ExportError
 from nmt.export import export
 from nmt.export import exporter as exporter_module
 from nmt.run_folder import RunFolder
 from nmt.saved_model import read_info
 from nmt.saved_model.info import check_files
+from nmt.seq2seq_run import make_seq2seq
+from nmt.translation.translator import load_translator
 
 Export = Callable[..., Path]
 
@@ -37,14 +39,23 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path
 
 
 @pytest.fixture
-def fast_export(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Export:
+def asked() -> dict[str, Any]:
+    """How the models were loaded."""
+    return {}
+
+
+@pytest.fixture
+def fast_export(run_folder: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Export:
     """Exports a file in place of the SavedModel, unchecked."""
 
     def write(_translator: object, folder: Path, _info: object) -> None:
-        folder.mkdir()
         (folder / "saved_model.pb").write_bytes(b"graph")
 
-    monkeypatch.setattr(exporter_module, "load_translator", lambda *_, **__: None)
+    def load(*_: object, **options: Any) -> SimpleNamespace:
+        asked.update(options)
+        return SimpleNamespace(source_tokenizers=[])
+
+    monkeypatch.setattr(exporter_module, "load_translator", load)
     monkeypatch.setattr(exporter_module, "write", write)
     monkeypatch.setattr(exporter_module, "check", check_files)
     return lambda target, **changes: export(run_folder, target, **changes)
@@ -150,7 +161,7 @@ def test_a_full_disk_is_an_export_error_and_leaves_nothing(
     fast_export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill(_translator: object, folder: Path, _info: object) -> None:
-        folder.mkdir()
+        (folder / "half").touch()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(exporter_module, "write", fill)
@@ -159,12 +170,50 @@ def test_a_full_disk_is_an_export_error_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_sweeps_what_killed_exports_left_and_nothing_else(fast_export: Export, tmp_path: Path) -> None:
-    ended = 2**22 + 1  # above the largest process number of Linux
-    for name in (f".tmp-1-{ended}", f".tmp-1-{os.getppid()}", ".tmp-notes-x"):
-        (tmp_path / name).mkdir()
+def test_sweeps_what_killed_exports_left(fast_export: Export, tmp_path: Path) -> None:
+    (tmp_path / ".tmp-1-0123abcd").mkdir()
     fast_export(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"1", f".tmp-1-{os.getppid()}", ".tmp-notes-x"}
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_what_the_models_were_is_read_before_and_after_they_are_loaded(
+    fast_export: Export, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = iter(("00000007", "00000008"))
+    monkeypatch.setattr(RunFolder, "checkpoint", lambda *_: Path(next(steps)))
+    with pytest.raises(ExportError, match="a training wrote a new checkpoint meanwhile; run nmt export again"):
+        fast_export(tmp_path)
+
+
+def test_the_other_models_are_named_with_what_they_are(fast_export: Export, run_folder: Path, tmp_path: Path) -> None:
+    info = read_info(fast_export(tmp_path, changes={"ensemble": [str(run_folder)]}))
+    (member,) = info.ensemble
+    assert (member.folder, member.checkpoint_step, member.corpus_fingerprint) == (str(run_folder), 7, "f" * 64)
+    assert info.language_model is None
+
+
+def test_no_model_of_an_export_takes_cudnn(fast_export: Export, tmp_path: Path, asked: dict[str, Any]) -> None:
+    fast_export(tmp_path)
+    assert asked["use_cudnn"] is False
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_what_must_not_take_cudnn_holds_no_layer_that_may(config: Config, cell: str) -> None:
+    tokenizer = train_subwords("char")
+    sizes = config.model.model_copy(update={"cell": cell})
+    model = make_seq2seq(config.model_copy(update={"model": sizes}), tokenizer, tokenizer, use_cudnn=False)
+    asked = [layer.use_cudnn for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
+    assert asked and not any(asked)
+
+
+@pytest.mark.parametrize(("longest", "shapes"), [(1, [(1, 64)]), (2, [(1, 8), (2, 64)]), (200, [(8, 64), (32, 8)])])
+def test_warm_up_requests_stay_within_the_limit(run_folder: Path, longest: int, shapes: list[tuple[int, int]]) -> None:
+    decoding = DecodingConfig(max_source_tokens=longest, max_length=4)
+    calls = exporter_module._warm_up(load_translator(run_folder, decoding=decoding), with_text=False)
+    lengths = [(int(call.inputs["length"].max()), len(call.inputs["length"])) for call in calls]
+    assert all(length <= longest for length, _ in lengths)
+    assert max(rows for _, rows in lengths) == 64
+    assert len(calls) >= len(shapes)
 
 
 def test_other_backends_are_refused(run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
