@@ -55,6 +55,12 @@ def runtime(request: pytest.FixtureRequest) -> Runtime:
     return found_or_skipped(request.param)
 
 
+@pytest.fixture(scope="session")
+def oldest() -> Runtime:
+    """The oldest runtime that a server may have."""
+    return found_or_skipped(VERSIONS[-1])
+
+
 @pytest.fixture(scope="module")
 def native(export_folder: Path, installed: Runtime) -> Iterator[NativeModel]:
     """The export, loaded by the C program in the installed runtime."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
 from runtimes import Runtime, Unavailable, cache_folder
+from tensorflow.core.framework import op_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensors import SIZE, Answer, read_answer, write_request
 
@@ -171,6 +172,13 @@ def compare_threads(
         return subprocess.run(
             command, stdin=requests, stdout=pipe, stderr=pipe, text=True, env=ENVIRONMENT, check=False
         )
+
+
+def operations_of(runtime: Runtime) -> set[str]:
+    """The names of all operations that a runtime knows, with those of TF Text's tokenizer."""
+    command = [str(build(runtime)), "-l", str(runtime.tokenizer), "-o"]
+    process = subprocess.run(command, stdout=subprocess.PIPE, env=ENVIRONMENT, check=True)
+    return {operation.name for operation in op_def_pb2.OpList.FromString(process.stdout).op}
 
 
 def encode(number: int, signature: Signature, inputs: Mapping[str, Any]) -> bytes:

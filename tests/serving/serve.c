@@ -2,6 +2,7 @@
 //
 //   serve [-l LIBRARY]... -c FEEDS=FETCHES... MODEL < requests > answers
 //   serve [-l LIBRARY]... -c FEEDS=FETCHES... -t THREADS -n CALLS MODEL < requests
+//   serve [-l LIBRARY]... -o > operations
 //
 // -l loads a library of operations, before the model. -c describes a call: the names of the tensors to feed and to
 // fetch, with commas between them. A request names its call by its place among the -c.
@@ -18,6 +19,8 @@
 // With -t all requests are read and answered one after the other. Then each thread makes CALLS calls, from another
 // request on than the next thread, and compares the answers with the first ones, byte by byte. One line says what came
 // of it; the exit status is 1 if an answer differed or was an error.
+//
+// With -o no model is loaded: the program writes which operations it knows, as TensorFlow's OpList.
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -364,20 +367,32 @@ static void serve(const Model* model) {
   free(answer.data);
 }
 
+// Writes all operations that are registered; the exit status.
+static int list_operations(void) {
+  TF_Buffer* list = TF_GetAllOpList();
+  const bool written = fwrite(list->data, 1, list->length, stdout) == list->length && !fflush(stdout);
+  TF_DeleteBuffer(list);
+  return !written;
+}
+
 int main(int argument_count, char** arguments) {
   Model model = {0};
   TF_Status* status = TF_NewStatus();
   char* calls[MAX_CALLS];
   size_t call_count = 0, threads = 0, thread_calls = 0;
+  bool only_list = false;
   const int64_t start = microseconds();
-  for (int option; (option = getopt(argument_count, arguments, "l:c:t:n:")) != -1;) {
+  for (int option; (option = getopt(argument_count, arguments, "l:c:t:n:o")) != -1;) {
     if (option == 'l' && TF_GetCode(status) == TF_OK) TF_DeleteLibraryHandle(TF_LoadLibrary(optarg, status));
     if (option == 'c' && call_count == MAX_CALLS) fail("too many calls", NULL);
     if (option == 'c') calls[call_count++] = optarg;
     if (option == 't') threads = strtoul(optarg, NULL, 10);
     if (option == 'n') thread_calls = strtoul(optarg, NULL, 10);
+    if (option == 'o') only_list = true;
     if (option == '?') fail("expected options as this program's first lines say", NULL);
   }
+  if (only_list && TF_GetCode(status) != TF_OK) fail("a library was not loaded", TF_Message(status));
+  if (only_list) return list_operations();
   if (optind != argument_count - 1 || threads > MAX_THREADS) fail("expected one model, and at most 256 threads", NULL);
   if (TF_GetCode(status) == TF_OK) load_model(&model, arguments[optind], status);
   for (size_t i = 0; i < call_count && TF_GetCode(status) == TF_OK; ++i) add_call(&model, calls[i], status);

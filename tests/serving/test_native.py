@@ -8,14 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from native import ENVIRONMENT, NativeError, NativeModel, compare_threads, inputs_for, read_signatures, texts_in
-from random_runs import HARD_TEXTS, SENTENCES
+from native import (
+    ENVIRONMENT,
+    NativeError,
+    NativeModel,
+    compare_threads,
+    inputs_for,
+    operations_of,
+    read_signatures,
+    texts_in,
+)
+from random_runs import HARD_TEXTS, SENTENCES, TINY_EXPORT, save_run, train_subwords
 from runtimes import Runtime
 from tensorflow.core.protobuf import saved_model_pb2
 from tensors import SIZE, STRING, write_request
 
+from nmt.config import parse_config
 from nmt.export import export
 from nmt.saved_model import read_info
+from nmt.saved_model.allowed_ops import CORE_OPS, TEXT_OPS
 from nmt.saved_model.warm_up import read_warm_up
 from nmt.translation.lines import Translation
 from nmt.translation.translator import load_translator
@@ -62,6 +73,45 @@ def test_translates_as_the_run_folder_does(runtime: Runtime, export_folder: Path
 
 
 @pytest.mark.slow
+def test_every_runtime_knows_all_operations_that_an_export_may_hold(runtime: Runtime) -> None:
+    known = operations_of(runtime)
+    assert not (CORE_OPS | TEXT_OPS) - known
+    assert "XlaLaunch" in known and "NoSuchOperation" not in known  # the list is the runtime's own
+
+
+@pytest.mark.slow
+def test_the_oldest_runtime_runs_every_rule_of_the_search(tmp_path: Path, oldest: Runtime) -> None:
+    """And another cell, two models and several heads: together they hold operations that the tiny run does not."""
+    source, target = train_subwords("unigram"), train_subwords("char")
+    sizes = {**TINY_EXPORT["model"], "cell": "layer_norm_lstm", "attention": "multi_head", "attention_heads": 2}
+    member = save_run(tmp_path / "member", parse_config({**TINY_EXPORT, "model": sizes}), source, target, seed=6)
+    rules = {
+        "ensemble": [str(member)],
+        "beam_size": 4,
+        "n_best": 2,
+        "diversity_groups": 2,
+        "diversity_strength": 0.5,
+        "length_normalization": "gnmt",
+        "repetition_penalty": 1.2,
+        "no_repeated_ngram": 2,
+        "min_length": 3,
+        "banned_words": ["cat", "오늘"],
+        "ban_unknown": True,
+    }
+    config = parse_config({**TINY_EXPORT, "decoding": {**TINY_EXPORT["decoding"], **rules}, "export": {}})
+    run = save_run(tmp_path / "run", config, source, target, seed=5)
+    version = export(run, tmp_path / "saved_models")
+    ours = load_translator(run, decoding=read_info(version).decoding).translate(LINES)
+    with NativeModel(version, oldest) as native:
+        received, n_best = [], []
+        for batch in batches(LINES):
+            received += native.call("serving_default", text=batch)["translation"]
+            n_best += native.call("nbest", text=batch)["alignments"]
+    assert received == [one.text.encode() for one in ours]
+    assert len(set(received)) > 10 and len(n_best) == len(LINES)
+
+
+@pytest.mark.slow
 def test_there_is_no_python_in_the_process(native: NativeModel) -> None:
     native.call("serving_default", text=[b"the cat"])
     maps = Path(f"/proc/{native.process_id}/maps").read_text()
@@ -82,13 +132,14 @@ def test_without_tf_text_loading_says_what_is_missing(export_folder: Path, insta
 @pytest.mark.slow
 def test_token_ids_need_no_tf_text(run_folder: Path, native: NativeModel, installed: Runtime, tmp_path: Path) -> None:
     lines = [sentence.encode() for sentence in SENTENCES[:8]]
-    inputs = inputs_for(native, "translate_ids", lines)
+    inputs = inputs_for(native, "translate_ids", [b"", *lines])  # the first row is padding alone
     expected = native.call("translate_ids", **inputs)
     folder = export(run_folder, tmp_path / "ids", with_text=False)
     with NativeModel(folder, installed, libraries=[]) as alone:
         received = alone.call("translate_ids", **inputs)
     assert received["token_ids"].tolist() == expected["token_ids"].tolist()
-    assert received["length"].tolist() == expected["length"].tolist() != [0] * len(lines)
+    assert received["length"].tolist() == expected["length"].tolist()
+    assert received["length"][0] == 0 < max(received["length"])
 
 
 @pytest.mark.slow
