@@ -93,12 +93,16 @@ def _searched(decoding: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _limits(info: ExportInfo) -> str:
     decoding = info.decoding
+    longest, max_bytes = f"{decoding.max_source_tokens:,}", f"{decoding.max_source_bytes:,}"
+    text = f"""- A line is cut after {max_bytes} bytes and {longest} tokens, and `cut` says so.
+- What is not UTF-8 becomes U+FFFD; characters that the training never had are unknown to the model."""
+    ids = f"""- Of a row the first {longest} token ids count; the rest is left out.
+- A number that is no piece of the subword model counts as the unknown token."""
     return f"""## Limits
 
-- A line is cut after {decoding.max_source_bytes:,} bytes and {decoding.max_source_tokens:,} tokens, and `cut` says so.
+{text if info.with_text else ids}
 - A translation has at most {decoding.max_length:,} tokens, and at most {decoding.max_length_ratio:g} for each token of
   its source, plus 10.
-- What is not UTF-8 becomes U+FFFD; characters that the training never had are unknown to the model.
 - Each line is translated by itself, without the lines around it.
 - The model repeats what its corpus says and how. Text of another kind, domain or language is translated badly, and
   fluent translations can be wrong."""

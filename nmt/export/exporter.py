@@ -45,7 +45,8 @@ from nmt.translation.translator import Translator, load_translator
 
 OUTSIDE = {"samples": 0, "minimum_bayes_risk": False, "copy_unknown": False}  # what no graph of an export holds
 SAMPLE_SENTENCES = 8
-WARM_UP_BATCHES = ((1, 1), (1, 8), (8, 1), (8, 8), (8, 64), (32, 1), (32, 8))  # tokens of a line, lines of a request
+WARM_UP_ROWS = 8  # of a request at most; a server that merges no more rows than these refuses the version
+WARM_UP_BATCHES = tuple((length, rows) for length in (1, 8, 32) for rows in (1, WARM_UP_ROWS))  # tokens of a line
 HARD_LINES = (
     b"",
     b"   ",
@@ -104,7 +105,10 @@ def export(
     attends = config.model.attention != "none"
     translator = load_translator(run_folder, checkpoint, decoding, use_cudnn=False, with_attention=attends)
     if _origins(run, checkpoint, decoding) != origins:
-        raise ExportError(f"{run_folder}: a training wrote a new checkpoint meanwhile; run nmt export again")
+        raise ExportError(
+            f"{run_folder}: a training wrote a new checkpoint meanwhile, of it or of a model beside it; run nmt export "
+            f"again"
+        )
     first, *others = origins
     info = ExportInfo(
         format=EXPORT_FORMAT,
@@ -173,7 +177,7 @@ def _sample(translator: Translator, scorer: PairScorer, line: bytes) -> Sample:
     (score,) = scorer.score([(line, translation.text.encode())])
     vocabulary, ids_of = translator.source_tokenizer.vocabulary, translator.target_tokenizer.ids_of
     return Sample(
-        line=base64.b64encode(line).decode(),
+        line=base64.b64encode(line),
         source_ids=source_ids,
         pieces=[vocabulary[i] for i in source_ids[0]],
         cut=translation.cut,
@@ -208,7 +212,7 @@ def _warm_up(translator: Translator, with_text: bool) -> list[Call]:
     batches = [_sentences(translator, [length] * rows) for length, rows in sorted(shapes)]
     if not with_text:
         return [Call(SIGNATURE, ids_inputs(_source_ids(translator, batch))) for batch in batches]
-    some = _sentences(translator, [min(8, longest)] * 8)
+    some = _sentences(translator, [min(8, longest)] * WARM_UP_ROWS)
     (pair,) = translator.translate(some[:1])
     return [
         *(Call(SIGNATURE, {"text": texts(batch)}) for batch in batches),
@@ -245,8 +249,11 @@ def _decoding(config: Config, changes: dict[str, Any], overrides: Sequence[str])
 def _origins(run: RunFolder, checkpoint: str, decoding: DecodingConfig) -> list[Origin]:
     """The run, those of its ensemble, and the language model that has a vote: what they are at this moment."""
     others = [*decoding.ensemble, *([decoding.language_model] if decoding.asks_language_model else [])]
-    there = [RunFolder(Path(folder)) for folder in others if folder and Path(folder).is_dir()]  # loading names the rest
-    return [_origin(run, checkpoint), *(_origin(other, "best") for other in there)]
+    runs = [RunFolder(Path(folder)) for folder in others if folder]
+    return [
+        _origin(run, checkpoint),
+        *(_origin(other, "best") for other in runs if other.exists),
+    ]  # loading names others
 
 
 def _origin(run: RunFolder, checkpoint: str) -> Origin:

@@ -1,7 +1,8 @@
 """The folder that an export is written into before it appears: beside the versions, under a name that servers ignore.
 
 The kernel holds a lock on the folder and frees it when the export's process dies, however it dies. The next export
-removes what is there without a lock, whatever machine or container wrote it.
+removes what is there without a lock, whatever container wrote it. Between machines that holds if the file system shares
+its locks; where a mount keeps them local, let one machine export into a folder at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nmt.files import flush
-from nmt.saved_model import versions_in
 
 NAME = re.compile(r"\.tmp-\d+-[0-9a-f]{8}")
 
@@ -78,4 +78,6 @@ def _new_folder(target: Path) -> tuple[Path, int]:
 
 
 def _next_version(target: Path) -> int:
-    return max(versions_in(target), default=0) + 1
+    """One more than any name that is a number, a file's too."""
+    names = (path.name for path in target.iterdir())
+    return max((int(name) for name in names if name.isascii() and name.isdecimal()), default=0) + 1

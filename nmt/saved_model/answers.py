@@ -6,6 +6,7 @@ The answers are those of the run that was exported, as the signatures give them:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,7 +33,7 @@ def empty_call(name: str, signature: Signature) -> Call:
 def call_of(name: str, signature: Signature, sample: Sample) -> Call:
     """A sample as a signature takes it."""
     given = {
-        "text": texts([sample.text]),
+        "text": texts([sample.line]),
         "translation": texts([sample.hypotheses[0].translation.encode()]),
         **ids_inputs([sample.source_ids]),
     }
@@ -65,6 +66,20 @@ def answer_to(name: str, signature: Signature, sample: Sample, n_best: int) -> A
     if "translation" in signature.outputs:
         return {"translation": texts([best.translation.encode()]), **figures, "cut": np.array([sample.cut])}
     return {**_padded([best.target_ids]), **figures}
+
+
+def settled(name: str, sample: Sample, answer: Arrays) -> Arrays:
+    """What of an answer rounding cannot decide.
+
+    Of `nbest` the ranks above the first two scores that are equal within the tolerance; and no alignment of a line that
+    was cut, whose attention may be the same in many places.
+    """
+    if name != N_BEST_SIGNATURE:
+        return answer
+    scores = [_floats([one.score]) for one in sample.hypotheses]
+    equal = (rank for rank, (one, following) in enumerate(pairwise(scores)) if _are_equal(one, following))
+    ranks = slice(next(equal, None))
+    return {key: output[:, ranks] for key, output in answer.items() if key != "alignments" or not sample.cut}
 
 
 def difference(expected: np.ndarray, received: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.errors import ExportError
-from nmt.saved_model.answers import answer_to, call_of, difference, empty_call
+from nmt.saved_model.answers import answer_to, call_of, difference, empty_call, settled
 from nmt.saved_model.calls import Arrays, Call, call_apart
 from nmt.saved_model.contract import check_contract
 from nmt.saved_model.info import check_files, read_info, version_folder
@@ -64,10 +64,10 @@ def check(path: Path) -> Checked:
     files = check_files(folder)
     operations = check_contract(folder, info.with_text, info.source_tokenizers)
     samples, warm_up = read_samples(folder), read_warm_up(folder)
-    if not samples or not warm_up:
+    if not samples or not warm_up or any(len(sample.source_ids) != info.source_tokenizers for sample in samples):
         raise ExportError(
-            f"{folder}: expected samples and warm-up requests, received {len(samples)} and {len(warm_up)}; export the "
-            f"run again"
+            f"{folder}: expected warm-up requests, and samples for {info.source_tokenizers} source tokenizers, "
+            f"received {len(warm_up)} requests and {len(samples)} samples; export the run again"
         )
     signatures = signatures_of(info.with_text, info.source_tokenizers)
     empty = [empty_call(name, signature) for name, signature in signatures.items()]
@@ -79,7 +79,8 @@ def check(path: Path) -> Checked:
     for (sample, name, signature), call in zip(asked, calls, strict=True):
         answer = next(answers)
         _check_rows(folder, call, answer, 1)
-        _check_answer(folder, sample, name, answer_to(name, signature, sample, info.n_best), answer)
+        expected = answer_to(name, signature, sample, info.n_best)
+        _check_answer(folder, sample, name, *(settled(name, sample, one) for one in (expected, answer)))
     for call in warm_up:
         _check_rows(folder, call, next(answers), len(next(iter(call.inputs.values()))))
     return Checked(folder, files, len(operations), tuple(signatures), len(samples), len(warm_up))
@@ -91,7 +92,7 @@ def _check_answer(folder: Path, sample: Sample, signature: str, expected: Arrays
         if unlike := difference(expected[name], received[name]):
             raise ExportError(
                 f"{folder}: the SavedModel does not translate as the run does: signature {signature}, for "
-                f"{sample.text[:80]!r}, {name}: {unlike}; {ADVICE}"
+                f"{sample.line[:80]!r}, {name}: {unlike}; {ADVICE}"
             )
 
 

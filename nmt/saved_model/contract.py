@@ -20,6 +20,7 @@ from nmt.saved_model.signatures import Signature, Tensor, signatures_of
 
 TAG = "serve"
 METHOD = "tensorflow/serving/predict"
+BEFORE_ALL = "__saved_model_init_op"  # what a loader runs by itself
 OLDEST_CONSUMER = 12  # of graphs; TensorFlow writes 12 since 0.12, and a server older than a graph's refuses it
 TYPE_NAMES = {
     types_pb2.DT_STRING: "string",
@@ -48,7 +49,7 @@ def check_contract(folder: Path, with_text: bool, source_tokenizers: int = 1) ->
     meta_graph = _meta_graph(folder)
     operations, faults = _operations(meta_graph.graph_def, with_text)
     nodes = {node.name for node in meta_graph.graph_def.node}
-    received = {name: signature for name, signature in meta_graph.signature_def.items() if not name.startswith("__")}
+    received = {name: signature for name, signature in meta_graph.signature_def.items() if name != BEFORE_ALL}
     expected = signatures_of(with_text, source_tokenizers)
     for name in sorted(expected.keys() | received.keys()):
         if name not in received or name not in expected:

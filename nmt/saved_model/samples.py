@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Base64Bytes, Field, ValidationError
 
 from nmt.config import Section
 from nmt.errors import CorruptFileError
@@ -38,7 +38,7 @@ class Sample(Section):
     """A line and what the run makes of it.
 
     Attributes:
-        line: in base64, since it need not be UTF-8.
+        line: the line, which need not be UTF-8; written, and given to the constructor, in base64.
         source_ids: for each of the export's source tokenizers, the line's token ids without end, cut where it was too
             long.
         pieces: those of the first tokenizer, for reading.
@@ -49,18 +49,13 @@ class Sample(Section):
         pair_cut: whether the line, or that text, was too long for it.
     """
 
-    line: str
+    line: Base64Bytes
     source_ids: list[list[int]]
     pieces: list[str]
     cut: bool
-    hypotheses: list[SampleHypothesis]
+    hypotheses: Annotated[list[SampleHypothesis], Field(min_length=1)]
     pair_log_prob: float
     pair_cut: bool
-
-    @property
-    def text(self) -> bytes:
-        """The line."""
-        return base64.b64decode(self.line)
 
 
 class Samples(Section):

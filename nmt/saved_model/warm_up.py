@@ -53,13 +53,12 @@ def read_warm_up(folder: Path) -> list[Call]:
         reason = str(error).strip().splitlines()[0]
         raise CorruptFileError(f"{path}: expected warm-up requests ({reason}); export the run again") from None
     try:
-        requests = [prediction_log_pb2.PredictionLog.FromString(record).predict_log.request for record in records]
-    except DecodeError as error:
+        return [_call(prediction_log_pb2.PredictionLog.FromString(record).predict_log.request) for record in records]
+    except (DecodeError, TypeError, ValueError) as error:
         raise CorruptFileError(f"{path}: expected warm-up requests ({error}); export the run again") from None
-    return [
-        Call(
-            request.model_spec.signature_name,
-            {name: tf.make_ndarray(values) for name, values in request.inputs.items()},
-        )
-        for request in requests
-    ]
+
+
+def _call(request: predict_pb2.PredictRequest) -> Call:
+    """A request as it is called here."""
+    inputs = {name: tf.make_ndarray(values) for name, values in request.inputs.items()}
+    return Call(request.model_spec.signature_name, inputs)

@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pytest
+from random_runs import TINY_EXPORT, save_run, train_subwords
 from safetensors.numpy import load_file
 from shouter import Shouter
 from toy_training import ScriptedValidation, ToyModel
@@ -153,6 +154,13 @@ def tiny_model(tokenizers: tuple[Tokenizer, Tokenizer]) -> Seq2Seq:
     keras.utils.set_random_seed(3)
     source, target = tokenizers
     return Seq2Seq(make_config(model={"attention": "general"}).model, source.size, target.size)
+
+
+@pytest.fixture(scope="session")
+def random_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `TINY_EXPORT` with large random weights and another subword model on each side. Only to be read."""
+    source, target = train_subwords("unigram"), train_subwords("char")
+    return save_run(tmp_path_factory.mktemp("random_run"), parse_config(TINY_EXPORT), source, target, seed=5)
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import base64
 import numpy as np
 import pytest
 
-from nmt.saved_model.answers import answer_to, call_of, difference, empty_call, ids_inputs
+from nmt.saved_model.answers import answer_to, call_of, difference, empty_call, ids_inputs, settled
 from nmt.saved_model.calls import texts
 from nmt.saved_model.samples import Sample, SampleHypothesis
 from nmt.saved_model.signatures import signatures_of
 from nmt.search import MISSING
 
 SAMPLE = Sample(
-    line=base64.b64encode(b"a \xff").decode(),
+    line=base64.b64encode(b"a \xff"),
     source_ids=[[5, 1], [7]],
     pieces=["a", "<unk>"],
     cut=False,
@@ -58,6 +58,18 @@ def test_places_of_translations_that_are_not_there_are_marked() -> None:
     answer = answered("nbest", n_best=3)
     assert answer["translations"] == [[b"b", b"c d"]] and answer["alignments"] == [[b"0-0", b"0-0 1-1"]]
     assert answer["log_probs"] == [[-2.0, -3.0, np.float32(MISSING)]]
+
+
+def test_ranks_of_equal_scores_and_alignments_of_cut_lines_are_not_settled() -> None:
+    answer = answer_to("nbest", SIGNATURES["nbest"], SAMPLE, n_best=3)
+    assert settled("nbest", SAMPLE, answer)["scores"].shape == (1, 3)
+    first, second = SAMPLE.hypotheses
+    nearly = first.model_copy(update={"score": -1.0004})
+    tie = SAMPLE.model_copy(update={"hypotheses": [second, first, nearly]})
+    assert settled("nbest", tie, answer)["translations"].tolist() == [[b"b"]]
+    cut = SAMPLE.model_copy(update={"cut": True})
+    assert settled("nbest", cut, answer).keys() == {"translations", "scores", "log_probs"}
+    assert settled("serving_default", cut, {"score": answer["scores"]}).keys() == {"score"}
 
 
 def test_token_ids_are_padded_row_by_row() -> None:

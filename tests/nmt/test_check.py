@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 from nmt.config import DecodingConfig
 from nmt.errors import CorruptFileError, ExportError
@@ -32,7 +34,7 @@ def sample(line: bytes, source: list[int], text: str, target: list[int], log_pro
         translation=text, target_ids=target, log_prob=log_prob, score=log_prob / 2, alignment="0-0" if text else ""
     )
     return Sample(
-        line=base64.b64encode(line).decode(),
+        line=base64.b64encode(line),
         source_ids=[source],
         pieces=[str(i) for i in source],
         cut=False,
@@ -80,7 +82,7 @@ def write_warm_up_into(folder: Path, calls: Sequence[Call]) -> None:
 
 def answer(call: Call) -> dict[str, np.ndarray]:
     """What the export of the samples answers."""
-    by_text = {one.text: one for one in SAMPLES}
+    by_text = {one.line: one for one in SAMPLES}
     if "text" in call.inputs:
         rows = [by_text[text] for text in call.inputs["text"].tolist()]
     else:
@@ -199,7 +201,7 @@ def test_an_export_with_less_than_was_written_is_refused(
     version: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(check_module, name, lambda *_: [])
-    with pytest.raises(ExportError, match="expected samples and warm-up requests, received"):
+    with pytest.raises(ExportError, match="expected warm-up requests, and samples for 1 source tokenizers"):
         check(version)
 
 
@@ -208,6 +210,31 @@ def test_samples_are_read_as_they_were_written(version: Path) -> None:
     (version / "assets.extra" / "samples.json").write_text("{}")
     with pytest.raises(CorruptFileError, match=r"samples\.json: expected lines with their translations"):
         read_samples(version)
+
+
+@pytest.mark.parametrize("change", [{"hypotheses": []}, {"line": "not base64!"}])
+def test_a_sample_that_is_none_is_refused(version: Path, change: dict[str, Any]) -> None:
+    path = version / "assets.extra" / "samples.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps({"samples": [{**values["samples"][1], **change}]}))
+    with pytest.raises(CorruptFileError, match=r"samples\.json: expected lines with their translations"):
+        read_samples(version)
+
+
+def test_samples_for_other_tokenizers_are_refused(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = [one.model_copy(update={"source_ids": [[5], [6]]}) for one in SAMPLES]
+    monkeypatch.setattr(check_module, "read_samples", lambda *_: two)
+    with pytest.raises(ExportError, match="expected warm-up requests, and samples for 1 source tokenizers"):
+        check(version)
+
+
+def test_a_warm_up_tensor_of_no_type_is_refused(version: Path) -> None:
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.inputs["text"].dtype = 9_999
+    with tf.io.TFRecordWriter(str(version / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+        writer.write(log.SerializeToString())
+    with pytest.raises(CorruptFileError, match="expected warm-up requests"):
+        read_warm_up(version)
 
 
 def test_warm_up_requests_are_read_as_they_were_written(version: Path) -> None:

@@ -97,6 +97,7 @@ def rename_tensor(graph: Any) -> None:
         (lambda graph: graph.signature_def.pop("serving_default"), "no signature serving_default"),
         (lambda graph: graph.signature_def.pop("nbest"), "no signature nbest"),
         (lambda graph: graph.signature_def["other"], "an unknown signature other"),
+        (lambda graph: graph.signature_def["__other"], "an unknown signature __other"),
         (add_input("beam_size", tf.int32, [-1]), "signature serving_default: input beam_size: not known"),
         (add_input("text", tf.int32, [-1]), "input text: expected string of rank 1, received int32 of rank 1"),
         (rename_tensor, "input text: the graph has no tensor 'elsewhere:0'"),

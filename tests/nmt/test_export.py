@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from random_runs import HARD_TEXTS, SENTENCES, TINY_EXPORT, save_run, train_subwords
+from random_runs import HARD_TEXTS, SENTENCES, TINY_EXPORT
 
-from nmt.config import Config, parse_config
+from nmt.config import Config, DecodingConfig, parse_config
 from nmt.export import export
 from nmt.export import exporter as exporter_module
 from nmt.saved_model import SavedModelTranslator, load_saved_model
@@ -34,31 +34,34 @@ def config() -> Config:
 
 
 @pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
-    """A run folder with random weights, and with different subword models on the two sides."""
-    source, target = train_subwords("unigram"), train_subwords("char")
-    return save_run(tmp_path_factory.mktemp("run"), config, source, target, seed=5)
+def translator(random_run: Path, config: Config) -> Translator:
+    """The run folder's own translator, searching as the export does."""
+    decoding = config.decoding.model_copy(update={"beam_size": 2, "length_penalty": 0.5, "n_best": 2})
+    return load_translator(random_run, decoding=decoding, use_cudnn=False, with_attention=True)
 
 
 @pytest.fixture(scope="module")
-def version_folder(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real export; a slow test checks it in its second process."""
+def version_folder(random_run: Path, translator: Translator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real export; a slow test checks it in its second process.
+
+    It is made with the translator of the tests, so that one search is compiled for both.
+    """
+
+    def load(folder: Path, checkpoint: str, decoding: DecodingConfig, **options: bool) -> Translator:
+        assert (folder, checkpoint, decoding) == (random_run, "best", translator.config)
+        assert options == {"use_cudnn": False, "with_attention": True}
+        return translator
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporter_module, "load_translator", load)
         patch.setattr(exporter_module, "check", lambda *_: None)
-        return export(run_folder, tmp_path_factory.mktemp("saved_models") / "tiny")
+        return export(random_run, tmp_path_factory.mktemp("saved_models") / "tiny")
 
 
 @pytest.fixture(scope="module")
 def saved_model(version_folder: Path) -> SavedModelTranslator:
     """That export, loaded."""
     return load_saved_model(version_folder.parent)
-
-
-@pytest.fixture(scope="module")
-def translator(run_folder: Path, config: Config) -> Translator:
-    """The run folder's own translator, searching as the export does."""
-    decoding = config.decoding.model_copy(update={"beam_size": 2, "length_penalty": 0.5, "n_best": 2})
-    return load_translator(run_folder, decoding=decoding, with_attention=True)
 
 
 def call(saved_model: SavedModelTranslator, signature: str, **inputs: Any) -> dict[str, np.ndarray]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import keras
 import pytest
-from random_runs import TINY_EXPORT, save_run, train_subwords
+from random_runs import TINY_EXPORT, train_subwords
 
 from nmt.config import Config, DecodingConfig, parse_config
 from nmt.errors import ConfigError, ExportError
@@ -20,7 +21,7 @@ from nmt.run_folder import RunFolder
 from nmt.saved_model import read_info
 from nmt.saved_model.info import check_files
 from nmt.seq2seq_run import make_seq2seq
-from nmt.translation.translator import load_translator
+from nmt.translation.translator import Translator
 
 Export = Callable[..., Path]
 
@@ -31,13 +32,6 @@ def config() -> Config:
     return parse_config(TINY_EXPORT)
 
 
-@pytest.fixture(scope="module")
-def run_folder(tmp_path_factory: pytest.TempPathFactory, config: Config) -> Path:
-    """A run folder with random weights."""
-    source, target = train_subwords("unigram"), train_subwords("char")
-    return save_run(tmp_path_factory.mktemp("run"), config, source, target, seed=5)
-
-
 @pytest.fixture
 def asked() -> dict[str, Any]:
     """How the models were loaded."""
@@ -45,7 +39,7 @@ def asked() -> dict[str, Any]:
 
 
 @pytest.fixture
-def fast_export(run_folder: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Export:
+def fast_export(random_run: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Export:
     """Exports a file in place of the SavedModel, unchecked."""
 
     def write(_translator: object, folder: Path, _info: object) -> None:
@@ -58,7 +52,7 @@ def fast_export(run_folder: Path, asked: dict[str, Any], monkeypatch: pytest.Mon
     monkeypatch.setattr(exporter_module, "load_translator", load)
     monkeypatch.setattr(exporter_module, "write", write)
     monkeypatch.setattr(exporter_module, "check", check_files)
-    return lambda target, **changes: export(run_folder, target, **changes)
+    return lambda target, **changes: export(random_run, target, **changes)
 
 
 def set_config(monkeypatch: pytest.MonkeyPatch, config: Config, **sections: dict[str, Any]) -> None:
@@ -123,10 +117,11 @@ def test_sampling_in_a_savedmodel_is_refused(fast_export: Export, tmp_path: Path
 
 
 def test_the_next_version_follows_the_highest(fast_export: Export, tmp_path: Path) -> None:
-    for name in ("2", "00000010", "x11", "12.old"):
+    for name in ("2", "00000010", "x11", "13.old"):
         (tmp_path / name).mkdir()
     assert fast_export(tmp_path).name == "11"
-    assert fast_export(tmp_path).name == "12"
+    (tmp_path / "12").touch()
+    assert fast_export(tmp_path).name == "13"
     assert not list(tmp_path.glob(".tmp-*"))
 
 
@@ -177,19 +172,28 @@ def test_sweeps_what_killed_exports_left(fast_export: Export, tmp_path: Path) ->
 
 
 def test_what_the_models_were_is_read_before_and_after_they_are_loaded(
-    fast_export: Export, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fast_export: Export, random_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = iter(("00000007", "00000008"))
     monkeypatch.setattr(RunFolder, "checkpoint", lambda *_: Path(next(steps)))
-    with pytest.raises(ExportError, match="a training wrote a new checkpoint meanwhile; run nmt export again"):
+    with pytest.raises(ExportError, match="a training wrote a new checkpoint meanwhile, of it or of a model beside it"):
         fast_export(tmp_path)
 
 
-def test_the_other_models_are_named_with_what_they_are(fast_export: Export, run_folder: Path, tmp_path: Path) -> None:
-    info = read_info(fast_export(tmp_path, changes={"ensemble": [str(run_folder)]}))
+def test_the_other_models_are_named_with_what_they_are(fast_export: Export, random_run: Path, tmp_path: Path) -> None:
+    info = read_info(fast_export(tmp_path, changes={"ensemble": [str(random_run)]}))
     (member,) = info.ensemble
-    assert (member.folder, member.checkpoint_step, member.corpus_fingerprint) == (str(run_folder), 7, "f" * 64)
+    assert (member.folder, member.checkpoint_step, member.corpus_fingerprint) == (str(random_run), 7, "f" * 64)
     assert info.language_model is None
+
+
+def test_a_language_model_that_has_a_vote_is_named(fast_export: Export, random_run: Path, tmp_path: Path) -> None:
+    """Beside an ensemble; with weight 0 it has none."""
+    beside = {"ensemble": [str(random_run)], "language_model": str(random_run), "language_model_weight": 0.5}
+    info = read_info(fast_export(tmp_path, changes=beside))
+    assert info.language_model is not None and info.language_model.checkpoint_step == 7
+    assert [member.folder for member in info.ensemble] == [str(random_run)]
+    assert read_info(fast_export(tmp_path, changes={**beside, "language_model_weight": 0.0})).language_model is None
 
 
 def test_no_model_of_an_export_takes_cudnn(fast_export: Export, tmp_path: Path, asked: dict[str, Any]) -> None:
@@ -206,20 +210,30 @@ def test_what_must_not_take_cudnn_holds_no_layer_that_may(config: Config, cell: 
     assert asked and not any(asked)
 
 
-@pytest.mark.parametrize(("longest", "shapes"), [(1, [(1, 64)]), (2, [(1, 8), (2, 64)]), (200, [(8, 64), (32, 8)])])
-def test_warm_up_requests_stay_within_the_limit(run_folder: Path, longest: int, shapes: list[tuple[int, int]]) -> None:
-    decoding = DecodingConfig(max_source_tokens=longest, max_length=4)
-    calls = exporter_module._warm_up(load_translator(run_folder, decoding=decoding), with_text=False)
-    lengths = [(int(call.inputs["length"].max()), len(call.inputs["length"])) for call in calls]
-    assert all(length <= longest for length, _ in lengths)
-    assert max(rows for _, rows in lengths) == 64
-    assert len(calls) >= len(shapes)
+@pytest.fixture(scope="module")
+def letters(config: Config) -> Translator:
+    """One that reads letters: pieces stay as many as they were drawn."""
+    tokenizer = train_subwords("char", normalization="identity")
+    return Translator(make_seq2seq(config, tokenizer, tokenizer), tokenizer, tokenizer, config.decoding)
 
 
-def test_other_backends_are_refused(run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("longest", "lengths"), [(1, {1: 2}), (2, {1: 2, 2: 2}), (40, {1: 2, 8: 2, 32: 2, 40: 1})])
+def test_warm_up_requests_have_several_lengths_within_the_limit(
+    letters: Translator, longest: int, lengths: dict[int, int]
+) -> None:
+    reader = copy(letters)
+    reader.config = DecodingConfig(max_source_tokens=longest)
+    calls = exporter_module._warm_up(reader, with_text=False)
+    received = [(int(call.inputs["length"].max()), len(call.inputs["length"])) for call in calls]
+    assert {length for length, _ in received} <= set(range(longest + 1))
+    assert sorted(rows for _, rows in received) == sorted(rows for count in lengths.values() for rows in (1, 8)[:count])
+    assert received[-1][0] > longest / 2
+
+
+def test_other_backends_are_refused(random_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ExportError, match="KERAS_BACKEND=tensorflow"):
-        export(run_folder, tmp_path)
+        export(random_run, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "run.json"])

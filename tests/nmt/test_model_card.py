@@ -23,7 +23,9 @@ REPORT: dict[str, Any] = {
 }
 
 
-def card(report: dict[str, Any] | None = None, corpus: dict[str, int] | None = None, **section: Any) -> str:
+def card(
+    report: dict[str, Any] | None = None, corpus: dict[str, int] | None = None, with_text: bool = True, **section: Any
+) -> str:
     config: Config = parse_config({**TINY_EXPORT, "export": section})
     info = ExportInfo(
         format=EXPORT_FORMAT,
@@ -32,6 +34,7 @@ def card(report: dict[str, Any] | None = None, corpus: dict[str, int] | None = N
         checkpoint_step=1200,
         corpus_fingerprint="ab" * 32,
         decoding=changed_decoding(config, {"beam_size": 5, "max_source_bytes": 2048}),
+        with_text=with_text,
         versions={"tensorflow": "2.21.0"},
     )
     return model_card(info, config, corpus or {}, report)
@@ -44,6 +47,12 @@ def test_names_languages_corpus_and_limits() -> None:
     assert "`" + "ab" * 32 + "`" in text
     assert "cut after 2,048 bytes and 60 tokens" in text
     assert "| search | beam of 5, length normalization gnmt 0.6 |" in text
+
+
+def test_an_export_of_token_ids_has_no_text_to_cut() -> None:
+    info_of_ids = card(with_text=False)
+    assert "the first 60 token ids count" in info_of_ids and "counts as the unknown token" in info_of_ids
+    assert "bytes" not in info_of_ids and "UTF-8" not in info_of_ids
 
 
 def test_scores_stand_with_their_signatures() -> None:

@@ -96,6 +96,17 @@ def test_what_is_too_long_is_cut_and_said_so(scorer: PairScorer) -> None:
     assert found[3] == Score(0.0, (), (), cut=True)
 
 
+def test_a_translation_counts_as_far_as_search_itself_may_write(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
+    """Six tokens, not the three of a source."""
+    scorer = make_scorer(make_translator(tiny_model, tokenizers, max_source_tokens=3, max_length=6))
+    piece = tokenizers[1].pieces("eins")[0]
+    pairs = [(b"one", " ".join([piece] * count).encode()) for count in (5, 6, 7)]
+    five, six, seven = scorer.score(pairs, as_pieces=True)
+    assert [five.cut, six.cut, seven.cut] == [False, False, True]
+    assert [len(one.pieces) for one in (five, six, seven)] == [5, 6, 6]
+    assert seven.log_prob == pytest.approx(six.log_prob, abs=1e-4)
+
+
 @pytest.fixture(scope="module")
 def voters(
     tiny_model: Seq2Seq, tiny_config: Any, tokenizers: Tokenizers, tmp_path_factory: pytest.TempPathFactory

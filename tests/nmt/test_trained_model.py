@@ -22,6 +22,7 @@ from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 from nmt.trained_model import TrainedModel, TrainedRun, TrainedSavedModel, load_trained_model
 from nmt.translation.lines import Hypothesis, Line, LineTranslator, Translation
+from nmt.translation.scoring import Score
 from nmt.translation.searcher import Replayer, Searcher
 
 PAGE = Path(__file__).parents[2] / "docs" / "translation.md"
@@ -210,8 +211,8 @@ class Scripted(LineTranslator):
         if prefix:
             raise DataError("a SavedModel takes no prefixes")
 
-    def score(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[float]:
-        return [-float(len(source) + len(target)) for source, target in pairs]
+    def score(self, pairs: Sequence[tuple[bytes, bytes]]) -> list[tuple[float, bool]]:
+        return [(-float(len(source) + len(target)), True) for source, target in pairs]
 
     def _translate_together(self, lines: list[Line], progress: Any) -> list[Translation]:
         return [Translation((Hypothesis(line.text.decode().upper(), -1.0, -1.0),)) for line in lines]
@@ -229,7 +230,7 @@ def test_a_saved_model(saved_model: TrainedModel) -> None:
     assert texts(saved_model.translate(["one", "two"])) == ["ONE", "TWO"]
     assert texts(saved_model.translate(["one"], prefixes=[""], beam_size=None)) == ["ONE"]
     (score,) = saved_model.score(["one"], ["eins"])
-    assert (score.log_prob, score.pieces, score.log_probs) == (-7.0, (), ())
+    assert score == Score(-7.0, (), (), cut=True)
 
 
 @pytest.mark.parametrize(

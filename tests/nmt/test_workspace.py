@@ -63,6 +63,22 @@ def test_where_the_file_system_knows_no_locks_nothing_is_swept_away(
     assert {path.name for path in tmp_path.iterdir()} == {".tmp-1-0123abcd", "1"}
 
 
+def test_a_folder_that_was_swept_away_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, swept = fcntl.flock, []
+
+    def sweep_once(descriptor: int, operation: int) -> None:
+        if not swept:
+            swept.extend(tmp_path.iterdir())
+            swept[0].rmdir()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_once)
+    with workspace(tmp_path) as folder:
+        assert folder.exists() and folder != swept[0]
+
+
 @pytest.mark.slow
 def test_a_kill_frees_the_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
