@@ -311,8 +311,8 @@ def _zeros_beside(state: Any, units: int) -> Any:
 def _for_rows(vectors: Any, rows: Any) -> Any:
     """Vectors of sentences (batch, units), each for all rows of its sentence; (rows, units)."""
     batch, units = ops.shape(vectors)[0], vectors.shape[-1]
-    shape = batch, ops.shape(rows)[0] // batch, units
-    return ops.reshape(ops.broadcast_to(vectors[:, None, :], shape), (-1, units))
+    of_each = ops.shape(ops.reshape(rows, (batch, -1, rows.shape[-1])))[1]  # not a division, which batches of 0 have not
+    return ops.reshape(ops.broadcast_to(vectors[:, None, :], (batch, of_each, units)), (-1, units))
 
 
 def _cut(vectors: Any, sizes: list[int]) -> list[Any]:
