@@ -311,7 +311,7 @@ def _zeros_beside(state: Any, units: int) -> Any:
 def _for_rows(vectors: Any, rows: Any) -> Any:
     """Vectors of sentences (batch, units), each for all rows of its sentence; (rows, units)."""
     batch, units = ops.shape(vectors)[0], vectors.shape[-1]
-    of_each = ops.shape(ops.reshape(rows, (batch, -1, rows.shape[-1])))[1]  # not a division, which batches of 0 have not
+    of_each = ops.shape(ops.reshape(rows, (batch, -1, rows.shape[-1])))[1]  # a batch may be empty
     return ops.reshape(ops.broadcast_to(vectors[:, None, :], (batch, of_each, units)), (-1, units))
 
 

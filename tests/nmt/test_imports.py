@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,8 +52,13 @@ def unit(path: Path) -> str:
     return path.relative_to(ROOT / path.relative_to(ROOT).parts[0]).parts[0].removesuffix(".py")
 
 
-def imports(path: Path, top_level_only: bool = False) -> Iterator[str]:
+@functools.cache
+def imports(path: Path, top_level_only: bool = False) -> tuple[str, ...]:
     """Full names of what a file imports; `from nmt import config` counts as `nmt.config`."""
+    return tuple(_imports(path, top_level_only))
+
+
+def _imports(path: Path, top_level_only: bool) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body if top_level_only else ast.walk(tree):
         if isinstance(node, ast.Import):

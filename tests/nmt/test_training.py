@@ -104,7 +104,8 @@ def test_patience_stops_and_the_best_is_kept(
 ) -> None:
     """The second round is the best; two without a gain follow. Loss breaks ties of BLEU, and a tie of both is none."""
     toy.script = script
-    config = tiny_config(training={"epochs": 9, "patience": 2, "keep_best": keep_best, "keep_last": 1})
+    settings = {"epochs": 9, "patience": 2, "keep_best": keep_best, "keep_last": 1, "batch_tokens": 640}
+    config = tiny_config(training=settings)
     run = train(config, recorder)
     assert [result.is_best for result in recorder.rounds] == [True, True, False, False]
     best = recorder.rounds[1].step
@@ -119,7 +120,7 @@ def test_plateau_lowers_the_learning_rate(toy: Any, tiny_config: Any, recorder: 
     """Of four rounds the first is the best; after two more the rate is halved."""
     toy.script = [(1.0, 1.0), (2.0, 1.0)]
     settings = {"schedule": "plateau", "plateau_rounds": 2, "learning_rate": 0.5, "epochs": 4, "patience": 9}
-    train(tiny_config(training=settings), recorder)
+    train(tiny_config(training={**settings, "batch_tokens": 640}), recorder)
     rates = {progress.epoch: progress.learning_rate for progress in recorder.progress}
     assert rates == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.25}
 
@@ -136,7 +137,7 @@ def test_checkpoints_beyond_those_kept_are_removed_at_the_start(toy: Any, tiny_c
 
 
 def test_the_average_translates_and_the_weights_train_on(toy: Any, tiny_config: Any, recorder: Any) -> None:
-    run = train(tiny_config(training={"average_decay": 0.9}), recorder)
+    run = train(tiny_config(training={"average_decay": 0.9, "epochs": 1}), recorder)
     model, average = (load_file(last(run) / f"{name}.safetensors") for name in ("model", "average"))
     trained = [key for key in model if "seed" not in key]
     assert all(not np.array_equal(model[key], average[key]) for key in trained)

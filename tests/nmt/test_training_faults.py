@@ -57,7 +57,7 @@ def test_many_skips_in_a_row_stop_with_advice(
 def test_a_validation_that_is_not_finite_is_never_the_best(toy: Any, tiny_config: Any, recorder: Any) -> None:
     toy.script = [(2.0, 10.0), (math.nan, 0.0)]
     with pytest.raises(TrainingError, match="expected a finite validation loss, received nan"):
-        train(tiny_config(), recorder)
+        train(tiny_config(training={"batch_tokens": 640}), recorder)
     run = RunFolder(Path("runs/tiny"))
     state = load_state(last(run))
     assert state.epoch == 1 and run.checkpoint("best") == run.checkpoint_at(state.best[0].step)
@@ -81,7 +81,7 @@ def test_weights_that_are_not_finite_are_never_saved(
 
 
 def test_checkpoints_without_the_identity_of_their_run_are_refused(toy: Any, tiny_config: Any, recorder: Any) -> None:
-    run = train(tiny_config(), recorder)
+    run = train(tiny_config(training={"epochs": 1}), recorder)
     (run.folder / "run.json").unlink()
     with pytest.raises(CorruptFileError, match=r"expected run\.json beside the checkpoints, found none"):
         train(tiny_config(training={"learning_rate": 0.5}), recorder)

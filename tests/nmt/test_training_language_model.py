@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -124,7 +125,8 @@ def gradient_of_steps(segment_length: int, streams: int = 1) -> list[np.ndarray]
     """What training steps over the text subtract from the weights, summed over the segments; one update at the end."""
     model = toy_model(streams)
     plan = SegmentPlan(STREAM, streams, segment_length)
-    model.compile(optimizer=SGD(1.0, momentum=0.0, clip_norm=1e9, accumulates=True), loss=SmoothedCrossEntropy())
+    optimizer = SGD(1.0, momentum=0.0, clip_norm=1e9, accumulates=True)
+    model.compile(optimizer, SmoothedCrossEntropy(), run_eagerly=True)  # a graph for so few steps takes longer
     model.optimizer.build(model.trainable_variables)
     before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     take_step(model, list(plan.batches(0)), 1.0, lambda error, shape: None)
@@ -138,6 +140,7 @@ def toy_model(streams: int = 1) -> LanguageModel:
     return LanguageModel(LanguageModelSizes.model_validate(sizes), 10, streams)
 
 
+@functools.cache
 def full_gradient() -> list[np.ndarray]:
     """Back-propagation through the whole text, read in one call."""
     model = toy_model()

@@ -26,6 +26,7 @@ from nmt.corpus import PreparedCorpus
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 from nmt.training import train
+from nmt.translation.searcher import Searcher
 
 ROOT = Path(__file__).resolve().parents[2]
 Checksum = Callable[[Path], str]
@@ -74,6 +75,7 @@ def trained(
         patch.chdir(tmp_path_factory.mktemp("trained"))
         Path("prepared").symlink_to(tiny_corpus / "prepared")
         patch.setattr(Seq2Seq, "call", counted)
+        patch.setattr(Searcher, "run_eagerly", True)  # to compile it takes longer than a few lines
         config = tiny_config(training={"epochs": 3, "learning_rate": 0.03, "batch_tokens": 80})
         run = train(config, Quiet())
         corpus = PreparedCorpus(config.prepared_folder)
