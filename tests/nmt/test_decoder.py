@@ -102,8 +102,9 @@ SOME = (
 each_form = pytest.mark.parametrize(
     "form", [form if form in SOME else pytest.param(form, marks=pytest.mark.slow) for form in FORMS]
 )
+QUICK = ("multi_head asked by the top", "peeky", "everything step by step")
 some_forms = pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=pytest.mark.slow) if form == "everything at once" else form for form in SOME]
+    "form", [form if form in QUICK else pytest.param(form, marks=pytest.mark.slow) for form in SOME]
 )
 
 

@@ -33,6 +33,10 @@ LABELS = np.array([[5, 9, 4, END_ID], [7, 7, END_ID, PAD_ID], [11, END_ID, PAD_I
 WEIGHTS = (LABELS != PAD_ID).astype(np.float32)
 
 each_system = pytest.mark.parametrize("name", NAMES)
+QUICK = ("bahdanau2015", "cho2014", "gnmt2016", "luong2015")  # each way through the decoder; the rest combine them
+each_built = pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 
 
 def preset(name: str, overrides: Sequence[str] = ()) -> Config:
@@ -109,7 +113,7 @@ def test_sizes_can_be_divided(name: str) -> None:
     assert all(getattr(preset(name).model, size) % SHRINK == 0 for size in SIZES)
 
 
-@each_system
+@each_built
 def test_teacher_forcing_and_steps_give_a_sentence_the_same_probability(name: str) -> None:
     model = tiny_model(name)
     memory = model.remember(SOURCE)
@@ -122,7 +126,7 @@ def test_teacher_forcing_and_steps_give_a_sentence_the_same_probability(name: st
     np.testing.assert_allclose(of_labels(log_probs_at_once(model, SOURCE)), expected, atol=1e-4)
 
 
-@each_system
+@each_built
 def test_a_gradient_reaches_every_variable(name: str) -> None:
     model = tiny_model(name)
     keras.utils.set_random_seed(2)
