@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 import typer
 
 from nmt.errors import DataError
+from nmt.files import write_flushed
 
 CHUNK_BYTES = 2**20
 
@@ -89,14 +90,16 @@ def growing(
             yield GrowingFile(file, compressed=compressed)
         return
     place, part, description = _places(output)
-    made_by, done, is_new = made_by or {}, Progress(), not part.exists()
+    made_by, done = made_by or {}, Progress()
     with part.open("ab") as file:
         _lock(file, part)  # before anything is touched: it may be another process' work
-        if not is_new:
+        has_rows = part.stat().st_size > 0
+        if has_rows:
             _check_maker(description, made_by)
             done = _whole_members(part, line_of) if compressed else _whole_blocks(part, block_lines, line_of)
         try:
-            description.write_text(json.dumps(made_by, indent=2), encoding="utf-8")
+            if not has_rows:  # so no kill leaves rows without it, and half of it is never read
+                write_flushed(description, json.dumps(made_by, indent=2).encode())
             file.truncate(done.offset)
             file.seek(done.offset)
             yield GrowingFile(file, done.lines, compressed)
@@ -107,7 +110,7 @@ def growing(
             if place.exists():
                 shutil.copymode(place, part)
             part.replace(place)
-            description.unlink()
+            description.unlink(missing_ok=True)
         except BaseException:
             _leave(part, description)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 import threading
@@ -118,6 +119,18 @@ def test_an_empty_part_is_removed_without_a_word(tmp_path: Path, capfd: pytest.C
     with pytest.raises(KeyboardInterrupt), growing(tmp_path / "out", BLOCK, resume=False):
         raise KeyboardInterrupt
     assert (capfd.readouterr().err, list(tmp_path.iterdir())) == ("", [])
+
+
+@pytest.mark.parametrize("description", [None, b"", b'{"form'])
+def test_a_kill_before_the_first_block_stops_nobody(tmp_path: Path, description: bytes | None) -> None:
+    """Wherever it came: the description is whole before there are rows."""
+    (tmp_path / "out.part").touch()
+    if description is not None:
+        (tmp_path / "out.part.json").write_bytes(description)
+    with growing(tmp_path / "out", BLOCK, resume=True, made_by={"format": "text"}) as file:
+        assert json.loads((tmp_path / "out.part.json").read_bytes()) == {"format": "text"}
+        fill(file, "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_part_is_refused_unless_somebody_resumes(tmp_path: Path) -> None:
