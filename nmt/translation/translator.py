@@ -107,7 +107,7 @@ class Translator(LineTranslator):
     def description(self) -> dict[str, Any]:
         """The models' weights, by a checksum, and how they are searched."""
         checksum = hashlib.sha256()
-        for variable in self.ensemble.variables:
+        for variable in self.ensemble.weights:
             checksum.update(ops.convert_to_numpy(variable).tobytes())
         return {"weights": checksum.hexdigest(), "decoding": self.config.model_dump(mode="json")}
 

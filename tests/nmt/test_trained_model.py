@@ -24,6 +24,7 @@ from nmt.trained_model import TrainedModel, TrainedRun, TrainedSavedModel, load_
 from nmt.translation.lines import Hypothesis, Line, LineTranslator, Translation
 from nmt.translation.scoring import Score
 from nmt.translation.searcher import Replayer, Searcher
+from nmt.translation.translator import load_translator
 
 PAGE = Path(__file__).parents[2] / "docs" / "translation.md"
 TEXTS = ["one two", "", "six five four"]
@@ -75,6 +76,14 @@ def test_keywords_change_the_search(model: TrainedModel) -> None:
     several = model.translate(TEXTS[:1], beam_size=4, n_best=3, samples=None)
     assert len(several[0].hypotheses) == 3
     assert len(model.translate(TEXTS[:1], samples=2, max_length=2)[0].hypotheses) == 2
+
+
+def test_a_run_describes_itself_alike_whenever_it_is_loaded(run: Path) -> None:
+    """A translation that was stopped goes on only where its models are the same; random numbers are no part of them."""
+    first, second = load_translator(run), load_translator(run)
+    assert first.description == second.description
+    second.model.weights[0].assign(second.model.weights[0] + 1e-6)
+    assert first.description != second.description
 
 
 def test_a_search_is_made_once(model: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
