@@ -201,8 +201,10 @@ class StringTranslator(TokenTranslator):
 def _one_a_row(values: Any, rows: Any) -> Any:
     """Values (batch,), after a look whether there is one for each row; else TensorFlow would repeat a single one."""
     expected, received = tf.shape(rows)[0], tf.shape(values)[0]
-    message = [f"expected inputs of as many rows as {rows.name}, in rows:", expected, "received:", received]
-    with tf.control_dependencies([tf.raw_ops.Assert(condition=tf.equal(expected, received), data=message)]):
+    advice = f"expected inputs of as many rows as {rows.name}; give one for each. Expected and received rows:"
+    with tf.control_dependencies(
+        [tf.raw_ops.Assert(condition=tf.equal(expected, received), data=[advice, expected, received])]
+    ):
         return tf.identity(values)
 
 

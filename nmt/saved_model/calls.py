@@ -44,7 +44,7 @@ def call_apart(folder: Path, calls: Sequence[Call], with_text: bool = True) -> l
     """Answers calls in a process that imports TensorFlow alone, with text TF Text too, and sees no GPU.
 
     Raises:
-        ExportError: the process failed, and the message ends with what it said last; or it did not end.
+        ExportError: the process failed, and the message has what it said last; or it did not end.
     """
     request = [{"signature": signature, "inputs": _written(inputs)} for signature, inputs in calls]
     # -P: no module beside the script is found
@@ -69,7 +69,8 @@ def call_apart(folder: Path, calls: Sequence[Call], with_text: bool = True) -> l
     if process.returncode:
         last = (process.stderr.strip() or "it said nothing").splitlines()[-1]
         raise ExportError(
-            f"{folder}: the SavedModel did not run in a second process (exit status {process.returncode}): {last}"
+            f"{folder}: the SavedModel did not run in a second process (exit status {process.returncode}): {last}; "
+            f"do not serve it, export the run again or report this"
         )
     answers = json.loads(process.stdout.splitlines()[-1])
     return [{name: _read(array) for name, array in answer.items()} for answer in answers]
