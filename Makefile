@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_SENTENCES := 'My grandmother bought three apples at the market yesterday.' \
 	'Please drink the coffee.' 'The student reads a book at the library every day.'
-QUICK_TESTS := -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -q
+IN_PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Tests leave nothing behind, not even compiled modules.
 test test-slow check: export PYTHONDONTWRITEBYTECODE = 1
@@ -32,17 +33,18 @@ demo: setup
 	@cat runs/quickstart/demo.path
 
 test: setup
-	$(BIN)/python $(QUICK_TESTS)
+	$(PYTEST) $(IN_PARALLEL) -m "not slow and not thorough"
 
 # Kills, real processes, whole trainings.
 test-slow: setup
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m slow
 
+# What a change must pass: the quick tests and the thorough ones.
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python $(QUICK_TESTS)
+	$(PYTEST) $(IN_PARALLEL)
 
 format: setup
 	$(BIN)/ruff check --fix .

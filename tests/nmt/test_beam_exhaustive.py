@@ -160,6 +160,7 @@ def test_the_models_are_worth_a_search(many: Script) -> None:
     assert len({len(one.tokens) for (one, *_) in rows_of(exact)}) >= 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ranking", RANKINGS)
 def test_few_models_with_each_ranking(few: Script, ranking: str) -> None:
     assert_finds_the_best(few, Rules(), *RANKINGS[ranking], n_best=6)

@@ -146,6 +146,7 @@ def said(form: str) -> np.ndarray:
     return log_probs_at_once(made(form), SOURCE, TARGET)
 
 
+@pytest.mark.thorough
 @each_form
 def test_both_ways_agree(form: str) -> None:
     assert said(form).shape == (2, 3, VOCABULARY)
@@ -165,6 +166,7 @@ def silent_variables(model: Seq2Seq) -> list[str]:
     ]
 
 
+@pytest.mark.thorough
 @each_form
 def test_a_gradient_reaches_every_variable(form: str) -> None:
     assert silent_variables(made(form)) == []
@@ -341,6 +343,7 @@ def test_recurrent_dropout_has_one_mask_for_all_steps(way: dict[str, Any]) -> No
     assert (second == second[0]).all() and (second[0] != first[0]).any()  # another text, another mask
 
 
+@pytest.mark.thorough
 @ways
 def test_dropout_is_off_outside_of_training(way: dict[str, Any]) -> None:
     """After a training step, too, of which no mask is left."""
@@ -353,6 +356,7 @@ def test_dropout_is_off_outside_of_training(way: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.thorough
 @ways
 def test_dropout_follows_from_the_seed(way: dict[str, Any]) -> None:
     def readouts() -> Sequence[np.ndarray]:

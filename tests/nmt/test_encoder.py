@@ -34,6 +34,7 @@ def read(encoder: Encoder, ids: list[list[int]] = IDS) -> Encoding:
     return Encoding(ops.convert_to_numpy(values), ops.convert_to_numpy(mask), arrays, ops.convert_to_numpy(embedded))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("cell", "bidirectional", "layers"), KINDS)
 def test_shapes(cell: str, bidirectional: bool, layers: int) -> None:
     values, mask, states, embedded = read(make_encoder(cell, bidirectional, layers))
@@ -44,7 +45,7 @@ def test_shapes(cell: str, bidirectional: bool, layers: int) -> None:
     assert embedded.shape == (2, 4, 4)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize(("cell", "bidirectional", "layers"), KINDS)
 @pytest.mark.parametrize("reverse", [False, True])
 def test_right_padding_changes_nothing(cell: str, bidirectional: bool, layers: int, reverse: bool) -> None:

@@ -58,7 +58,7 @@ def log_mean(models: list[tuple[Seq2Seq, list[int]]], target: list[int]) -> np.n
 
 @pytest.mark.parametrize(
     "decoding",
-    [{"beam_size": 2}, *(pytest.param(d, marks=pytest.mark.slow) for d in ({"beam_size": 1}, {"samples": 2}))],
+    [{"beam_size": 2}, *(pytest.param(d, marks=pytest.mark.thorough) for d in ({"beam_size": 1}, {"samples": 2}))],
 )
 def test_log_probability_is_that_of_the_mean(
     tiny_model: Seq2Seq, tokenizers: Tokenizers, other_model: Seq2Seq, other_run: str, decoding: dict[str, Any]
@@ -75,7 +75,7 @@ def test_log_probability_is_that_of_the_mean(
             assert abs(one.log_prob - log_probs_of(*models[0], one.token_ids).sum()) > 0.01  # the other has a vote
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_three_models_have_equal_votes(
     tiny_model: Seq2Seq, tokenizers: Tokenizers, other_model: Seq2Seq, other_run: str
 ) -> None:
@@ -87,7 +87,7 @@ def test_three_models_have_equal_votes(
     assert found.log_prob == pytest.approx(log_mean(models, found.token_ids).sum(), abs=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_attention_and_copies_are_the_first_models(tiny_model: Seq2Seq, tokenizers: Tokenizers, other_run: str) -> None:
     """The member has none."""
     settings: dict[str, Any] = {"with_attention": True, "copy_unknown": True, "ban_unknown": True, "beam_size": 1}
@@ -109,7 +109,7 @@ def test_lines_are_cut_where_one_of_the_models_cuts_them(
         assert sentence.cut is cut and [len(ids) for ids in sentence.sources] == [2, limit]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_batches_do_not_matter(tiny_model: Seq2Seq, tokenizers: Tokenizers, other_run: str) -> None:
     translator = make_translator(tiny_model, tokenizers, ensemble=[other_run])
     lines = [*TEXTS, b"", b"seven zero one two three"]
@@ -119,7 +119,7 @@ def test_batches_do_not_matter(tiny_model: Seq2Seq, tokenizers: Tokenizers, othe
         assert alone.text == one.text and alone.log_prob == pytest.approx(one.log_prob, abs=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_language_model_votes_beside_an_ensemble(
     tiny_model: Seq2Seq,
     tokenizers: Tokenizers,

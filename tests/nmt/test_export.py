@@ -24,6 +24,8 @@ from nmt.translation.lines import Hypothesis, Translation
 from nmt.translation.scoring import PairScorer
 from nmt.translation.translator import Translator, load_translator
 
+pytestmark = pytest.mark.thorough  # a real export
+
 LINES = [*HARD_TEXTS, *(sentence.encode() for sentence in SENTENCES[:40])]
 
 

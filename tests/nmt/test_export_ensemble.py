@@ -16,7 +16,7 @@ from nmt.saved_model.calls import Call, call_apart, texts
 from nmt.translation.scoring import PairScorer
 from nmt.translation.translator import Translator, load_translator
 
-pytestmark = pytest.mark.slow  # two models, their search and its graph
+pytestmark = pytest.mark.thorough  # two models, their search and its graph
 
 LINES = [*HARD_TEXTS[:20], *(sentence.encode() for sentence in SENTENCES[:20])]
 

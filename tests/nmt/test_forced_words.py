@@ -101,6 +101,7 @@ EXAMPLES: dict[str, Words] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", EXAMPLES.values(), ids=EXAMPLES)
 def test_a_wide_beam_finds_the_best_of_all_sentences(words: Words) -> None:
     """There are 341 sentences of at most four words; each bank keeps more than there are."""

@@ -90,7 +90,8 @@ def test_by_hand(weight: float, word: int, beam: int) -> None:
     assert score == pytest.approx(log_prob / (7 / 6) ** 0.6, abs=1e-5)
 
 
-@pytest.mark.parametrize("beam", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("beam", [1, 2, 5])
 def test_search_over_both_is_search_over_their_sum(beam: int) -> None:
     """The states go with their hypotheses, each model's with its own: the tables go by the whole history."""
     changed = 0
@@ -104,7 +105,7 @@ def test_search_over_both_is_search_over_their_sum(beam: int) -> None:
     assert changed  # else the language models would be of no matter
 
 
-@pytest.mark.parametrize("beam", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("beam", [1, pytest.param(5, marks=pytest.mark.thorough)])
 def test_weight_zero_leaves_every_bit(beam: int) -> None:
     for seed in range(4):
         own = step_over(random_table(seed))
@@ -155,6 +156,7 @@ def log_prob_of(logits: Any, tokens: list[int]) -> float:
     return float(sum(table[position, token] for position, token in enumerate(tokens)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("beam", [1, 3])
 def test_log_probability_is_the_weighted_sum_of_both(
     tiny_model: Seq2Seq,
@@ -174,7 +176,7 @@ def test_log_probability_is_the_weighted_sum_of_both(
         assert log_prob == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("beam", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("beam", [1, pytest.param(5, marks=pytest.mark.thorough)])
 def test_a_searcher_with_a_vote_of_weight_zero(
     tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], language_model: LanguageModel, beam: int
 ) -> None:
@@ -190,6 +192,7 @@ def test_a_searcher_with_a_vote_of_weight_zero(
     assert fused.log_probs == pytest.approx(alone.log_probs, abs=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_language_model_changes_translations(
     tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], run: Path
 ) -> None:
@@ -221,7 +224,7 @@ def test_a_language_model_of_other_subwords(tokenizers: tuple[Tokenizer, Tokeniz
     assert fusion_partner(DecodingConfig(language_model=str(run)), tokenizers[1]) is not None
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_saved_model_holds_both_models(
     tiny_model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], run: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_read_is_call_without_the_memory(cell: str) -> None:
         np.testing.assert_array_equal(left, after)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tie", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_step_is_read_token_by_token(cell: str, tie: bool) -> None:
@@ -140,6 +141,7 @@ def test_residual_adds_what_the_second_layer_was_given() -> None:
     np.testing.assert_allclose(numbers(residual(inputs(TOKENS, 0.0))), expected, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tie", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_gradient_reaches_every_variable(cell: str, tie: bool) -> None:

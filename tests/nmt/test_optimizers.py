@@ -94,6 +94,7 @@ def test_the_learning_rate_is_set_from_outside() -> None:
     assert values(variables) == [[0.5]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_gradient_that_is_not_finite_changes_nothing_but_the_count(kind: str, bad: float) -> None:
@@ -161,6 +162,7 @@ def test_the_average_by_hand() -> None:
     assert averages == [pytest.approx([first]), pytest.approx([second]), pytest.approx([third])]
 
 
+@pytest.mark.thorough
 def test_the_average_reaches_the_decay_that_was_asked_for() -> None:
     """With decay 0.5, from the 8th update on: (1 + 8) / (10 + 8)."""
     optimizer, variables = prepared([1], average_decay=0.5)

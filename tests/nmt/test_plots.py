@@ -215,6 +215,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         read_runs([write_run(tmp_path / "begun", [])], ignore)
 
 
+@pytest.mark.thorough
 def test_the_command_prints_the_paths_and_needs_neither_keras_nor_a_display(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", OLD_LINES, end='{"event"')
     show = "print(sorted(set(sys.modules) & {'keras', 'tensorflow', 'matplotlib.pyplot'}))"

@@ -54,6 +54,7 @@ def searches() -> dict[str, Hypotheses]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("search", ["greedy", "beam", "groups", "samples"])
 def test_the_sum_is_what_a_search_reports(search: str) -> None:
     hypotheses = searches()[search]

@@ -242,6 +242,7 @@ quick = settings(
 thorough = settings(quick, max_examples=100)
 
 
+@pytest.mark.thorough
 @quick
 @given(cases())
 def test_random_searches_keep_the_rules(case: Case) -> None:

@@ -64,7 +64,7 @@ def test_nothing_as_the_translation_of_nothing(scores: list[Score], scorer: Pair
     assert list(scorer.score([])) == []
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_batches_and_order_do_not_matter(scores: list[Score], scorer: PairScorer) -> None:
     reverse = list(scorer.score(PAIRS[::-1]))[::-1]
     for one, other, pair in zip(scores, reverse, PAIRS, strict=True):
@@ -124,12 +124,12 @@ def voters(
     ("names", "decoding"),
     [
         (("ensemble", "language_model"), {"beam_size": 2, "n_best": 2}),
-        pytest.param((), {"beam_size": 4, "n_best": 4}, marks=pytest.mark.slow),
-        pytest.param((), {"samples": 3}, marks=pytest.mark.slow),
-        pytest.param((), {"beam_size": 1, "repetition_penalty": 2.0}, marks=pytest.mark.slow),
-        pytest.param((), {"beam_size": 2, "min_length": 3, "no_repeated_ngram": 2}, marks=pytest.mark.slow),
-        pytest.param(("ensemble",), {"beam_size": 2}, marks=pytest.mark.slow),
-        pytest.param(("language_model", "language_model_weight"), {"beam_size": 2}, marks=pytest.mark.slow),
+        pytest.param((), {"beam_size": 4, "n_best": 4}, marks=pytest.mark.thorough),
+        pytest.param((), {"samples": 3}, marks=pytest.mark.thorough),
+        pytest.param((), {"beam_size": 1, "repetition_penalty": 2.0}, marks=pytest.mark.thorough),
+        pytest.param((), {"beam_size": 2, "min_length": 3, "no_repeated_ngram": 2}, marks=pytest.mark.thorough),
+        pytest.param(("ensemble",), {"beam_size": 2}, marks=pytest.mark.thorough),
+        pytest.param(("language_model", "language_model_weight"), {"beam_size": 2}, marks=pytest.mark.thorough),
     ],
 )
 def test_what_search_reported(
@@ -181,7 +181,7 @@ def test_a_piece_may_have_white_space_of_another_kind(tiny_config: Any, tokenize
     assert found.pieces == ("▁", "a", "\u00a0", "b")
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_translation_with_a_prefix_is_scored_as_search_did(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:
     translator = make_translator(tiny_model, tokenizers)
     (found,) = translator.translate([b"one two"], prefixes=["eins"])

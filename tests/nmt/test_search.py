@@ -178,6 +178,7 @@ def test_a_row_does_not_depend_on_its_neighbours(beam: int) -> None:
         assert run(alone, [limit], 4, beam, NORMALIZED) == [together[sentence]]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("breadth", "ranking"),
     [

@@ -122,6 +122,7 @@ def test_policy_is_restored_after_an_error() -> None:
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [{}, STEP_BY_STEP], ids=["at once", "step by step"])
 def test_mixed_precision_is_close_to_float32(settings: dict[str, Any]) -> None:
     keras.utils.set_random_seed(1)

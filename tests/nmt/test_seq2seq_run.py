@@ -13,10 +13,8 @@ from nmt.seq2seq_run import make_seq2seq
 from nmt.tokenizer import END_ID, START_ID, Tokenizer
 
 
-@pytest.mark.parametrize(
-    "cell",
-    ["gru", "layer_norm_lstm", *(pytest.param(cell, marks=pytest.mark.slow) for cell in ("rnn", "lstm"))],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "layer_norm_lstm"])
 def test_a_model_in_use_draws_no_random_numbers(cell: str, tokenizers: tuple[Tokenizer, Tokenizer]) -> None:
     """It takes the weights of a training with recurrent dropout, and leaves its own seeds alone."""
     sizes = {"cell": cell, "embedding_size": 4, "encoder_units": 4, "decoder_units": 8, "recurrent_dropout": 0.5}

@@ -35,7 +35,7 @@ WEIGHTS = (LABELS != PAD_ID).astype(np.float32)
 each_system = pytest.mark.parametrize("name", NAMES)
 QUICK = ("bahdanau2015", "cho2014", "gnmt2016", "luong2015")  # each way through the decoder; the rest combine them
 each_built = pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in NAMES]
 )
 
 
@@ -113,6 +113,7 @@ def test_sizes_can_be_divided(name: str) -> None:
     assert all(getattr(preset(name).model, size) % SHRINK == 0 for size in SIZES)
 
 
+@pytest.mark.thorough
 @each_built
 def test_teacher_forcing_and_steps_give_a_sentence_the_same_probability(name: str) -> None:
     model = tiny_model(name)
@@ -142,7 +143,7 @@ def test_a_gradient_reaches_every_variable(name: str) -> None:
     assert silent == []
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @each_system
 def test_source_padding_changes_nothing(name: str) -> None:
     model = tiny_model(name)
@@ -150,7 +151,7 @@ def test_source_padding_changes_nothing(name: str) -> None:
     np.testing.assert_allclose(log_probs_at_once(model, padded), log_probs_at_once(model, SOURCE), atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @each_system
 def test_the_source_matters(name: str) -> None:
     """Each of its words: another one at any place changes what is said of the target."""
@@ -162,7 +163,7 @@ def test_the_source_matters(name: str) -> None:
         assert np.abs(log_probs_at_once(model, other) - before).max() > 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @each_system
 def test_beam_search_gives_a_row_the_same_alone_and_beside_others(name: str) -> None:
     searcher = Searcher(Ensemble([tiny_model(name)]), DecodingConfig(beam_size=3, max_length=6, n_best=2))

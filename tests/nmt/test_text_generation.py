@@ -68,6 +68,7 @@ def test_lines_end_where_they_end(generator: TextGenerator) -> None:
     assert list(generator.lines(3, max_tokens=40)) == [LINES[0]] * 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "prefix", ["eins", "eins zwei", "eins zwei\n", "eins zwei\ndrei", "eins zwei\ndrei vier fünf\n"]
 )
@@ -110,6 +111,7 @@ def wild(tokenizer: Tokenizer, seed: int) -> TextGenerator:
     return make_generator(tokenizer, Sampling(seed=seed), certainty=1.0)
 
 
+@pytest.mark.thorough
 def test_same_seed_same_text(tokenizer: Tokenizer) -> None:
     first, again, other = (list(wild(tokenizer, seed).lines(4, max_tokens=12)) for seed in (1, 1, 2))
     assert first == again != other

@@ -26,7 +26,7 @@ from nmt.run_folder import RunFolder
 from nmt.training import train
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_same_seed_same_weights(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
     config, other = tiny_config(), tiny_config(training={"seed": 2})
     runs = [train(named(one, name), recorder) for one, name in ((config, "a"), (config, "b"), (other, "c"))]
@@ -34,7 +34,7 @@ def test_same_seed_same_weights(toy: Any, tiny_config: Any, recorder: Any, check
     assert sums[0] == sums[1] != sums[2]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_one_epoch_and_then_another_equals_two(toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum) -> None:
     """With a constant learning rate; a schedule that looks at the number of epochs changes its steps."""
     for schedule, equal in (("constant", True), ("cosine", False)):
@@ -59,9 +59,10 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("dies_at", "settings"),
-    [pytest.param(2, {}, marks=pytest.mark.slow), pytest.param(6, {}, marks=pytest.mark.slow), (5, EVERYTHING)],
+    [(2, {}), (6, {}), (5, EVERYTHING)],
 )
 def test_resumed_within_an_epoch_bit_for_bit(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, dies_at: int, settings: dict[str, Any]
@@ -91,12 +92,13 @@ def test_a_finished_training_does_nothing_more(toy: Any, tiny_config: Any, recor
     assert recorder.texts[-2] == f"step {load_state(last(run)).step}" and "all 1 epochs done" in recorder.texts[-1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("keep_best", "script"),
     [
         ("loss", [(3.0, 9.0), (2.0, 8.0), (2.5, 7.0), (2.1, 9.9), (1.0, 99.0)]),
-        pytest.param("bleu", [(1.0, 5.0), (2.0, 7.0), (0.5, 6.0), (2.0, 7.0), (0.1, 99.0)], marks=pytest.mark.slow),
-        pytest.param("bleu", [(3.0, 0.0), (2.0, 0.0), (2.5, 0.0), (2.1, 0.0), (0.1, 99.0)], marks=pytest.mark.slow),
+        ("bleu", [(1.0, 5.0), (2.0, 7.0), (0.5, 6.0), (2.0, 7.0), (0.1, 99.0)]),
+        ("bleu", [(3.0, 0.0), (2.0, 0.0), (2.5, 0.0), (2.1, 0.0), (0.1, 99.0)]),
     ],
 )
 def test_patience_stops_and_the_best_is_kept(
@@ -125,7 +127,7 @@ def test_plateau_lowers_the_learning_rate(toy: Any, tiny_config: Any, recorder: 
     assert rates == {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.25}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_checkpoints_beyond_those_kept_are_removed_at_the_start(toy: Any, tiny_config: Any, recorder: Any) -> None:
     """A kill may come between the last save and the removal of what it replaces."""
     run = train(tiny_config(training={"keep_last": 9, "save_every_steps": 2}), recorder)

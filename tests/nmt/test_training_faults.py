@@ -36,6 +36,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(
     assert recorder.progress[-1].skipped == 1
 
 
+@pytest.mark.thorough
 def test_many_skips_in_a_row_stop_with_advice(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def test_checkpoints_without_the_identity_of_their_run_are_refused(toy: Any, tin
         train(tiny_config(training={"learning_rate": 0.5}), recorder)
 
 
+@pytest.mark.thorough
 def test_a_damaged_newest_checkpoint_costs_only_its_steps(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum
 ) -> None:

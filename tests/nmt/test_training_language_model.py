@@ -167,6 +167,7 @@ def test_shorter_segments_truncate_the_gradient_and_not_the_forward_pass() -> No
     assert max(value for name, value in by_name.items() if "recurrent_kernel" in name) > 1e-4
 
 
+@pytest.mark.thorough
 def test_the_loss_falls_and_figures_are_those_of_a_language_model(trained: tuple[RunFolder, Any]) -> None:
     run, recorder = trained
     losses = [result.loss for result in recorder.rounds]

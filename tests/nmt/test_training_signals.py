@@ -26,6 +26,7 @@ from nmt.training import loop, train, translation_task
 from nmt.training.task import ValidationFigures
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.slow)])
 def test_a_signal_saves_and_stops(
     toy: Any, tiny_config: Any, recorder: Any, checksum: Checksum, monkeypatch: pytest.MonkeyPatch, name: str

@@ -28,6 +28,8 @@ from nmt.seq2seq import Seq2Seq
 from nmt.training import train
 from nmt.translation.searcher import Searcher
 
+pytestmark = pytest.mark.thorough  # a real model, not a toy
+
 ROOT = Path(__file__).resolve().parents[2]
 Checksum = Callable[[Path], str]
 

@@ -69,6 +69,7 @@ def sentences(translator: Translator, *texts: str) -> list[Sentence]:
 # Lines and batches
 
 
+@pytest.mark.thorough
 def test_order_and_neighbours_do_not_matter(translator: Translator, alone: dict[bytes, Translation]) -> None:
     """Batches of three, sorted by length, give each line what it gets alone, in the lines' order."""
     assert len({alone[line].log_prob for line in LINES}) >= 6  # the lines can be told apart
@@ -217,6 +218,7 @@ def test_the_same_seed_draws_the_same(sampling: Translator, tiny_model: Seq2Seq,
     assert all(set(ours).isdisjoint(theirs) for ours, theirs in zip(expected, other, strict=True))
 
 
+@pytest.mark.thorough
 def test_samples_depend_on_the_lines_number_and_on_no_neighbour(sampling: Translator) -> None:
     expected = sampled(sampling, TEXTS)
     assert sampled(sampling, TEXTS[2:], first_line=2) == expected[2:]
