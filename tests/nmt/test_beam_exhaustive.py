@@ -166,6 +166,7 @@ def test_few_models_with_each_ranking(few: Script, ranking: str) -> None:
     assert_finds_the_best(few, Rules(), *RANKINGS[ranking], n_best=6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("rules", [rules for rules in RULES if rules != "no rule"])
 def test_few_models_with_each_rule(few: Script, rules: str) -> None:
     assert_finds_the_best(few, RULES[rules], *RANKINGS["gnmt"], n_best=6)

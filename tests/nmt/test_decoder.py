@@ -212,6 +212,7 @@ def test_neighbouring_rows_share_their_sentences_memory(form: str) -> None:
         assert (ops.convert_to_numpy(weights)[3:, 2:] == 0).all()  # the second sentence has two tokens
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("form", ["multi_head asked by the top", "peeky", "lexical model, input feeding"])
 def test_one_graph_for_all_shapes(form: str) -> None:
     """Traced once, with neither rows nor lengths known, it computes what the layers do when they are called."""
@@ -227,6 +228,7 @@ def test_one_graph_for_all_shapes(form: str) -> None:
     assert logits.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.thorough
 def test_a_training_step_in_one_graph_for_all_shapes() -> None:
     """The loop over steps, with its masks drawn beforehand, hands gradients back."""
     model = made("rnn, step by step")

@@ -127,6 +127,7 @@ def test_teacher_forcing_and_steps_give_a_sentence_the_same_probability(name: st
     np.testing.assert_allclose(of_labels(log_probs_at_once(model, SOURCE)), expected, atol=1e-4)
 
 
+@pytest.mark.thorough
 @each_built
 def test_a_gradient_reaches_every_variable(name: str) -> None:
     model = tiny_model(name)
