@@ -62,7 +62,7 @@ class BatchPlan:
     """All epochs' batches over one part of a corpus.
 
     Rows are grouped by target length and inside each group by source length, where that pads least. A batch holds as
-    many rows as fit `batch_tokens` on its longer side.
+    many rows as fit `batch_tokens` on its longer side, and at most `batch_sentences`.
 
     Args:
         pairs: the token ids.
@@ -72,6 +72,7 @@ class BatchPlan:
         mixture: the corpora that stand one after the other in `pairs`, each as (rows, weight). An epoch reads every row
             as often as its weight says; of a broken weight, the rest is another random choice in each epoch, of the
             same number of rows. Empty: one corpus of weight 1.
+        batch_sentences: rows of a batch, at most; None for as many as its tokens allow.
         noise: changes the token ids of a batch. Called with its sources and targets (without start and end of
             sentence) and a generator seeded by (seed, epoch, step); returns the sources, what the decoder reads and
             what it should answer. Longer rows than before give their batch a length that is a multiple of 8.
@@ -87,6 +88,7 @@ class BatchPlan:
         seed: int | None = None,
         max_tokens: int | None = None,
         mixture: Sequence[tuple[int, float]] = (),
+        batch_sentences: int | None = None,
         noise: Noise | None = None,
     ) -> None:
         self._pairs = pairs
@@ -98,7 +100,7 @@ class BatchPlan:
                 f"expected corpora of {len(pairs):,} pairs together, as many as the training part has; received "
                 f"{rows:,}; run nmt prepare again"
             )
-        self.buckets = make_buckets(pairs, batch_tokens, max_tokens, corpora)
+        self.buckets = make_buckets(pairs, batch_tokens, max_tokens, corpora, batch_sentences)
         self.steps_per_epoch = sum(bucket.batches for bucket in self.buckets)
         if mixture and not self.steps_per_epoch:
             raise DataError("expected an epoch of at least one pair, received none; raise training.weights")

@@ -63,7 +63,11 @@ class Bucket:
 
 
 def make_buckets(
-    pairs: TokenPairs, batch_tokens: int, max_tokens: int | None, mixture: Sequence[tuple[int, float]]
+    pairs: TokenPairs,
+    batch_tokens: int,
+    max_tokens: int | None,
+    mixture: Sequence[tuple[int, float]],
+    batch_sentences: int | None = None,
 ) -> list[Bucket]:
     """The cut into target and source groups that pads least, of those with at most `MAX_SHAPES` buckets.
 
@@ -79,7 +83,7 @@ def make_buckets(
     buckets = []
     for shares, (_, source, target) in zip(_divide(groups, mixture), plan, strict=True):
         if reads := sum(share.reads for share in shares):
-            size = min(reads, max(1, batch_tokens // max(source, target)))
+            size = min(reads, batch_sentences or reads, max(1, batch_tokens // max(source, target)))
             buckets.append(Bucket(shares, (size, source, target)))
     return buckets
 

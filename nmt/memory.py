@@ -81,7 +81,7 @@ def _batch_bytes(
     encoder_units = sum(model.layer_units(layer) for layer in range(model.encoder_layers))
     source = VECTOR_COPIES * model.embedding_size + cell * encoder_units
     target = VECTOR_COPIES * model.embedding_size + cell * model.decoder_units * model.decoder_layers
-    target += READOUT_COPIES[model.readout] * model.embedding_size
+    target += READOUT_COPIES[model.readout] * model.projected_units
     logits = _logit_copies(training)
     pair = scores = 0  # of a source token seen from a target token
     if model.peeky:
@@ -111,13 +111,13 @@ def _float_bytes(training: AnyTraining) -> int:
     return FLOAT_BYTES if training.precision == "float32" else FLOAT_BYTES // 2
 
 
-def out_of_memory_advice(error: BaseException, shape: tuple[int, ...], batch_tokens: int) -> str | None:
+def out_of_memory_advice(error: BaseException, shape: tuple[int, ...], training: TranslationTraining) -> str | None:
     """What to change after a training step on sentences ran out of memory.
 
     Args:
         error: what the step raised.
         shape: rows, source tokens and target tokens of its batch.
-        batch_tokens: the setting that the batch was made with.
+        training: the settings that the batch was made with.
 
     Returns:
         A line that names the batch and the setting to lower; None where the error is another one.
@@ -132,8 +132,10 @@ def out_of_memory_advice(error: BaseException, shape: tuple[int, ...], batch_tok
             f"corpus.filters.max_tokens below {max(source_length, target_length) - 1} and run nmt prepare again, or "
             f"choose a smaller model"
         )
+    key = "batch_sentences" if rows == training.batch_sentences else "batch_tokens"
+    size = getattr(training, key)
     return (
-        f"{batch}; lower training.batch_tokens from {batch_tokens} to {batch_tokens // 2} and double "
+        f"{batch}; lower training.{key} from {size} to {size // 2} and double "
         f"training.accumulate_batches (1 becomes 2), so that an update sees as much as before"
     )
 

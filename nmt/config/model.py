@@ -68,6 +68,10 @@ class ModelConfig(Section):
         "5), one over the last word too, of which the larger of two units counts (Bahdanau et al. 2015, A.2.2), or "
         "nothing.",
     )
+    readout_units: PositiveInt | None = Field(
+        None,
+        description="Units of the readout; null for as many as the embedding has, which tied embeddings need.",
+    )
     tie_embeddings: Literal["none", "target", "all"] = Field(
         "target",
         description="Which embeddings share weights: `target` ties the target's with the output projection, `all` the "
@@ -85,9 +89,9 @@ class ModelConfig(Section):
         return self.layer_units(self.encoder_layers - 1)
 
     @property
-    def readout_units(self) -> int:
+    def projected_units(self) -> int:
         """Size of what the output projection gets."""
-        return self.decoder_units if self.readout == "none" else self.embedding_size
+        return self.decoder_units if self.readout == "none" else self.readout_units or self.embedding_size
 
     @property
     def is_sequential(self) -> bool:
@@ -115,11 +119,12 @@ class ModelConfig(Section):
                 f"attention 'multi_head' divides decoder_units among its heads; expected a multiple of "
                 f"{self.attention_heads}, received {self.decoder_units}; take decoder_units: {nearest}"
             )
-        if self.readout == "none" and self.tie_embeddings != "none" and self.decoder_units != self.embedding_size:
+        if self.tie_embeddings != "none" and self.projected_units != self.embedding_size:
+            key, other = ("decoder_units", "readout: tanh or ") if self.readout == "none" else ("readout_units", "")
             raise ValueError(
                 f"tie_embeddings '{self.tie_embeddings}' makes one matrix of embedding and output projection, and with "
-                f"readout: none their widths differ; expected decoder_units: {self.embedding_size}, received "
-                f"{self.decoder_units}; change it, or take readout: tanh or tie_embeddings: none"
+                f"readout: {self.readout} their widths differ; expected {key}: {self.embedding_size}, received "
+                f"{self.projected_units}; change it, or take {other}tie_embeddings: none"
             )
         if self.bridge == "copy":
             self._check_copy()
@@ -170,6 +175,11 @@ class ModelConfig(Section):
     def _the_readout_is_there_where_it_is_needed(self) -> ModelConfig:
         if self.readout != "none":
             return self
+        if self.readout_units:
+            raise ValueError(
+                f"readout: none has no units; expected readout_units: null, received {self.readout_units}; change it, "
+                f"or take readout: tanh"
+            )
         if self.peeky:
             raise ValueError("peeky needs a readout that gets the final state; take readout: tanh or peeky: false")
         layers_above = self.decoder_layers - 1 if self.attention_query == "bottom" else 0

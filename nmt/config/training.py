@@ -84,6 +84,9 @@ class TranslationTraining(TrainingConfig):
     )
     freeze: list[Part] = Field([], description="Parts whose weights stay as they are.")
     batch_tokens: PositiveInt = Field(1_600, description="Tokens of a batch on its longer side, padding included.")
+    batch_sentences: PositiveInt | None = Field(
+        None, description="Sentences of a batch at most, however short; null for as many as its tokens allow."
+    )
     weights: dict[str, Weight] = Field(
         {},
         description="How many times an epoch reads each corpus of `corpus.mixture`; 1 where none is named, 0.5 reads "

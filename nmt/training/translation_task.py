@@ -52,6 +52,7 @@ class TranslationTask(Task):
             training.batch_tokens,
             training.seed,
             mixture=[(rows, training.weights.get(name, 1.0)) for name, rows in self.corpus.mixture.items()],
+            batch_sentences=training.batch_sentences,
             noise=make_noise(config, self.tokenizers),
         )
         self.trial_batches = [_trial_batch(size) for size in (1, 2)]
@@ -84,7 +85,7 @@ class TranslationTask(Task):
 
     def memory_advice(self, error: BaseException, shape: tuple[int, ...]) -> str | None:
         """Names the batch, rows x source tokens x target tokens, and the setting to lower."""
-        advice = out_of_memory_advice(error, shape, self.config.training.batch_tokens)
+        advice = out_of_memory_advice(error, shape, self.config.training)
         return advice and f"{advice}. {self.another_run}"
 
 

@@ -35,7 +35,8 @@ class TranslationValidation:
     def __init__(self, config: Config, corpus: PreparedCorpus, memory_advice: MemoryAdvice) -> None:
         tokens = corpus.tokens("validation")
         limit = config.corpus.filters.max_tokens  # of longer rows, which training has none of, no batch could be held
-        self.plan = BatchPlan(tokens, config.training.batch_tokens, max_tokens=limit)
+        training = config.training
+        self.plan = BatchPlan(tokens, training.batch_tokens, max_tokens=limit, batch_sentences=training.batch_sentences)
         self.memory_advice = memory_advice
         self.sources, self.references = corpus.text("validation")
         source, target = corpus.tokenizers()

@@ -107,6 +107,12 @@ def test_a_row_longer_than_the_budget_is_a_batch_of_its_own() -> None:
     assert counted_rows(plan.batches(0)) == dict.fromkeys(range(4), 1)
 
 
+def test_a_batch_has_so_many_sentences_at_most() -> None:
+    plan = BatchPlan(numbered_pairs([(3, 3)] * 10 + [(50, 50)] * 3), 100, 1, batch_sentences=4)
+    assert plan.shapes == [(1, 51, 51), (4, 4, 4)]
+    assert counted_rows(plan.batches(0)) == dict.fromkeys(range(13), 1)
+
+
 def test_padding_share() -> None:
     """Lengths 1 and 2, with the end 2 and 3, in one batch of 2 x 3: one position of six is padding."""
     pairs = numbered_pairs([(1, 1), (1, 2)])

@@ -70,6 +70,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "peeky, input feeding": {"peeky": True, **FED},
     "lexical model": {"lexical_model": True},
     "lexical model, input feeding": {"lexical_model": True, **FED},
+    "wide readout, input feeding": {"readout_units": 9, "tie_embeddings": "none", **FED},
     "maxout without attention": {"readout": "maxout", **NO_ATTENTION},
     "maxout": {"readout": "maxout"},
     "maxout, previous": {"readout": "maxout", **PREVIOUS},

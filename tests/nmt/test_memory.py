@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nmt.config import Config, parse_language_model_config
+from nmt.config import Config, TranslationTraining, parse_language_model_config
 from nmt.memory import (
     language_model_memory,
     out_of_memory_advice,
@@ -126,14 +126,22 @@ OUT_OF_MEMORY = [
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
 def test_advice_names_the_shape_and_the_setting(error: BaseException) -> None:
-    assert out_of_memory_advice(error, (50, 32, 28), 1600) == (
+    assert out_of_memory_advice(error, (50, 32, 28), TranslationTraining()) == (
         "out of memory at a batch of 50 x 32 x 28 (rows x source x target tokens); lower training.batch_tokens from "
         "1600 to 800 and double training.accumulate_batches (1 becomes 2), so that an update sees as much as before"
     )
 
 
+@pytest.mark.parametrize(
+    ("rows", "key"), [(64, "batch_sentences from 64 to 32"), (50, "batch_tokens from 1600 to 800")]
+)
+def test_advice_names_the_limit_that_made_the_batch(rows: int, key: str) -> None:
+    advice = out_of_memory_advice(MemoryError(), (rows, 9, 9), TranslationTraining(batch_sentences=64))
+    assert advice is not None and f"lower training.{key} and" in advice
+
+
 def test_advice_for_a_single_long_pair() -> None:
-    advice = out_of_memory_advice(MemoryError(), (1, 901, 401), 1600)
+    advice = out_of_memory_advice(MemoryError(), (1, 901, 401), TranslationTraining())
     assert advice is not None and "training.batch_tokens says" in advice
     assert "lower corpus.filters.max_tokens below 900 and run nmt prepare again" in advice
 
@@ -150,7 +158,7 @@ def test_advice_for_a_single_long_pair() -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_other_errors_get_no_advice(error: BaseException) -> None:
-    assert out_of_memory_advice(error, (50, 32, 28), 1600) is None
+    assert out_of_memory_advice(error, (50, 32, 28), TranslationTraining()) is None
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)

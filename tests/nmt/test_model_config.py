@@ -64,6 +64,17 @@ REFUSED: list[tuple[dict[str, Any], str, list[dict[str, Any]]]] = [
         [{"decoder_units": 256}, {"readout": "tanh"}, {"tie_embeddings": "none"}],
     ),
     (
+        {"readout_units": 512, "tie_embeddings": "all", "embedding_size": 256},
+        "with readout: tanh their widths differ; expected readout_units: 256, received 512; change it, or take "
+        "tie_embeddings: none",
+        [{"readout_units": 256}, {"readout_units": None}, {"tie_embeddings": "none"}],
+    ),
+    (
+        {"readout": "none", "readout_units": 7, "tie_embeddings": "none"},
+        "readout: none has no units; expected readout_units: null, received 7; change it, or take readout: tanh",
+        [{"readout_units": None}, {"readout": "tanh"}],
+    ),
+    (
         {"bridge": "copy", "encoder_layers": 2, "decoder_layers": 3},
         "expected decoder_layers: 2, received 3; change it or take bridge: dense",
         [{"decoder_layers": 2}, {"bridge": "dense"}],
@@ -153,8 +164,9 @@ def test_sizes_that_follow_from_others() -> None:
 
 def test_width_of_the_readout() -> None:
     sizes = {"embedding_size": 3, "decoder_units": 5, "tie_embeddings": "none"}
-    assert ModelConfig.model_validate({**sizes, "readout": "maxout"}).readout_units == 3
-    assert ModelConfig.model_validate({**sizes, "readout": "none"}).readout_units == 5
+    assert ModelConfig.model_validate({**sizes, "readout": "maxout"}).projected_units == 3
+    assert ModelConfig.model_validate({**sizes, "readout": "maxout", "readout_units": 7}).projected_units == 7
+    assert ModelConfig.model_validate({**sizes, "readout": "none"}).projected_units == 5
 
 
 @pytest.mark.parametrize(
