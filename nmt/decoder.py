@@ -54,6 +54,12 @@ class Memory:
     summary: Any = None
     embedded: Any = None
 
+    def take(self, rows: Any) -> Memory:
+        """What belongs to some rows of the batch, by their numbers (rows,); without the first state."""
+        parts = self.keys, self.values, self.mask, self.summary, self.embedded
+        keys, values, mask, summary, embedded = (None if x is None else ops.take(x, rows, axis=0) for x in parts)
+        return Memory(keys, values, mask, [], summary, embedded)
+
 
 class Output(NamedTuple):
     """What the output projection gets.

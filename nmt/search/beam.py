@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops, tree
 
 from nmt.search.hypotheses import IMPOSSIBLE, MISSING, Hypotheses, Step, is_possible, write_token
+from nmt.search.largest import largest
+from nmt.search.narrowing import while_open
+from nmt.search.picking import pick
 from nmt.search.ranking import PLAIN, Ranking, coverage_of
 from nmt.search.rules import History, Rule, unchanged, within
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
+
+Narrow = Callable[[Any], tuple[Step, Rule]]
 
 
 class Breadth(NamedTuple):
@@ -65,6 +71,7 @@ def beam_search(
     rule: Rule = unchanged,
     ranking: Ranking = PLAIN,
     source_mask: Any = None,
+    narrow: Narrow | None = None,
 ) -> Hypotheses:
     """Keeps the likeliest open hypotheses and, by their scores, the best finished ones.
 
@@ -80,51 +87,93 @@ def beam_search(
         rule: what may be chosen; `nmt.search.rules.within` stands around it.
         ranking: how finished hypotheses are compared.
         source_mask: where there are source tokens, for a ranking with a coverage penalty; (batch, source_length).
+        narrow: makes step and rule for some rows of the batch, whose numbers it gets (rows,); with it, rows that are
+            done are left out (see `nmt.search.narrowing`).
     """
+
+    def search(rows: Any) -> tuple[Callable[..., Any], Callable[..., Beam]]:
+        own = (step, rule) if narrow is None else narrow(rows)
+        return _search(*own, _of(limits, rows), max_length, breadth, ranking, _of(source_mask, rows))
+
     batch = ops.shape(limits)[0]
+    start = _start(state, batch, max_length, breadth, source_mask)
+    if narrow is not None:
+        return _together(while_open(search, _take, start, batch), breadth)
+    is_open, extend = search(None)
+    finished = Beam(*ops.while_loop(lambda *values: ops.any(is_open(*values)), extend, tuple(start))).finished
+    return _together(finished, breadth)
+
+
+def _search(
+    step: Step, rule: Rule, limits: Any, max_length: int, breadth: Breadth, ranking: Ranking, source_mask: Any
+) -> tuple[Callable[..., Any], Callable[..., Beam]]:
+    """What a beam's parts say and become: which rows are still open (rows,), and the beam one token later."""
     groups, width = breadth.groups, breadth.width
     rule = within(limits, rule)
 
-    def unfinished(*values: Any) -> Any:
+    def is_open(*values: Any) -> Any:
         beam = Beam(*values)
-        best = ops.max(beam.live_totals, axis=-1)  # (batch, groups)
+        best = ops.max(beam.live_totals, axis=-1)  # (rows, groups)
         bound = ranking.bound(best, beam.position, limits[:, None], max_length)
-        return ops.logical_and(beam.position < max_length, ops.any(bound > beam.finished.scores[:, :, -1]))
+        can_win = ops.any(bound > beam.finished.scores[:, :, -1], axis=-1)
+        return ops.logical_and(beam.position < max_length, can_win)
 
     def extend(*values: Any) -> Beam:
         beam = Beam(*values)
-        log_probs, attention, state = _step(step, beam)  # (batch, beam, vocabulary), (batch, groups, width, source)
-        histories = ops.reshape(beam.live_ids, (batch, groups * width, max_length))
+        rows = ops.shape(limits)[0]
+        log_probs, attention, state = _step(step, beam)  # (rows, beam, vocabulary), (rows, groups, width, source)
+        histories = ops.reshape(beam.live_ids, (rows, groups * width, max_length))
         ruled = rule(log_probs, History(histories, beam.position))
         found = _candidates(beam, log_probs, ruled, breadth.diversity)
 
-        ids = write_token(_pick(beam.live_ids, found.origin), beam.position, found.tokens)
+        ids = write_token(pick(beam.live_ids, found.origin), beam.position, found.tokens)
         coverage = 0.0
         if source_mask is not None:
-            summed = ops.reshape(attention, (batch, groups * width, -1))
-            coverage = ops.reshape(coverage_of(summed, source_mask), (batch, groups, width))
-            coverage = ops.take_along_axis(coverage, found.origin, axis=2)
+            summed = ops.reshape(attention, (rows, groups * width, -1))
+            coverage = ops.reshape(coverage_of(summed, source_mask), (rows, groups, width))
+            coverage = pick(coverage, found.origin)
         ends = found.tokens == END_ID
         scores = ranking.score(found.totals, beam.position + 1, coverage)
         scores = ops.where(ops.logical_and(ends, is_possible(found.totals)), scores, MISSING)
         finished = _best(beam.finished, Hypotheses(ids, found.log_probs, scores))
 
         _, kept = ops.top_k(ops.where(ends, MISSING, found.keys), width)  # (batch, groups, width)
-        origin = ops.take_along_axis(found.origin, kept, axis=2)
+        origin = pick(found.origin, kept)
         totals = ops.where(ends, MISSING, found.totals)
         return Beam(
             beam.position + 1,
             _reorder(state, origin),
-            _pick(ids, kept),
-            ops.take_along_axis(totals, kept, axis=2),
-            ops.take_along_axis(found.log_probs, kept, axis=2),
-            attention if source_mask is None else _pick(attention, origin),
+            pick(ids, kept),
+            pick(totals, kept),
+            pick(found.log_probs, kept),
+            attention if source_mask is None else pick(attention, origin),
             finished,
         )
 
-    start = _start(state, batch, max_length, breadth, source_mask)
-    finished = Beam(*ops.while_loop(unfinished, extend, tuple(start))).finished
-    return _together(finished, breadth)
+    return is_open, extend
+
+
+def _of(values: Any, rows: Any) -> Any:
+    """What belongs to some rows; all of it where no rows are given, and nothing of nothing."""
+    return values if values is None or rows is None else ops.take(values, rows, axis=0)
+
+
+def _take(beam: Beam, rows: Any) -> Beam:
+    """The beam of some of its rows."""
+    open_ones = ops.shape(beam.live_ids)[1] * ops.shape(beam.live_ids)[2]
+
+    def of_state(values: Any) -> Any:
+        by_row = ops.reshape(values, (-1, open_ones, *ops.shape(values)[1:]))
+        return ops.reshape(ops.take(by_row, rows, axis=0), (-1, *ops.shape(values)[1:]))
+
+    return beam._replace(
+        state=tree.map_structure(of_state, beam.state),
+        live_ids=ops.take(beam.live_ids, rows, axis=0),
+        live_totals=ops.take(beam.live_totals, rows, axis=0),
+        live_log_probs=ops.take(beam.live_log_probs, rows, axis=0),
+        attention=ops.take(beam.attention, rows, axis=0),
+        finished=Hypotheses(*(ops.take(part, rows, axis=0) for part in beam.finished)),
+    )
 
 
 def _start(state: Any, batch: Any, max_length: int, breadth: Breadth, source_mask: Any) -> Beam:
@@ -168,10 +217,10 @@ def _candidates(beam: Beam, log_probs: Any, ruled: Any, diversity: float) -> Can
     batch, groups, width, _ = ops.shape(beam.live_ids)
     vocabulary = log_probs.shape[-1]
     shape = batch, groups, width, vocabulary
-    totals = beam.live_totals[..., None] + ops.reshape(ruled, shape)
-    log_probs = ops.reshape(log_probs, shape)
+    ruled, log_probs = ops.reshape(ruled, shape), ops.reshape(log_probs, shape)
     if groups == 1:
-        return _likeliest(totals, totals, log_probs, beam.live_log_probs)
+        return _likeliest_of_each(beam.live_totals, ruled, log_probs, beam.live_log_probs)
+    totals = beam.live_totals[..., None] + ruled
     taken = ops.zeros((batch, 1, 1, vocabulary), "float32")  # by how many hypotheses of the groups before
     found = []
     for group in range(groups):
@@ -179,9 +228,35 @@ def _candidates(beam: Beam, log_probs: Any, ruled: Any, diversity: float) -> Can
         own = totals[:, here]
         found.append(_likeliest(own - diversity * taken, own, log_probs[:, here], beam.live_log_probs[:, here]))
         _, kept = ops.top_k(ops.where(found[-1].tokens == END_ID, MISSING, found[-1].keys), width)
-        tokens = ops.take_along_axis(found[-1].tokens, kept, axis=2)  # (batch, 1, width)
+        tokens = pick(found[-1].tokens, kept)  # (batch, 1, width)
         taken = taken + ops.sum(ops.one_hot(tokens, vocabulary, dtype="float32"), axis=2, keepdims=True)
     return Candidates(*(ops.concatenate(parts, axis=1) for parts in zip(*found, strict=True)))
+
+
+def _likeliest_of_each(totals: Any, ruled: Any, log_probs: Any, before: Any) -> Candidates:
+    """The continuations with the highest totals, of the likeliest ones of each hypothesis.
+
+    Args:
+        totals: of the hypotheses without the token; (batch, groups, width).
+        ruled: of the token alone, as the rule says; (batch, groups, width, vocabulary).
+        log_probs: as the model says; likewise.
+        before: of the hypotheses without it; (batch, groups, width).
+    """
+    batch, groups, width, vocabulary = ops.shape(ruled)
+    own, tokens = largest(ruled, min(2 * width, vocabulary))  # (batch, groups, width, each)
+    each = own.shape[-1]
+    flat = batch, groups, width * each
+    totals, top = ops.top_k(ops.reshape(totals[..., None] + own, flat), 2 * width)  # (batch, groups, 2 * width)
+    top = ops.cast(top, "int32")
+    origin = top // each
+    log_probs = ops.reshape(pick(log_probs, tokens), flat)
+    return Candidates(
+        origin,
+        pick(ops.reshape(tokens, flat), top),
+        totals,
+        totals,
+        pick(before, origin) + pick(log_probs, top),
+    )
 
 
 def _likeliest(keys: Any, totals: Any, log_probs: Any, before: Any) -> Candidates:
@@ -195,15 +270,15 @@ def _likeliest(keys: Any, totals: Any, log_probs: Any, before: Any) -> Candidate
     """
     batch, groups, width, vocabulary = ops.shape(keys)
     flat = batch, groups, width * vocabulary
-    keys, top = ops.top_k(ops.reshape(keys, flat), 2 * width)  # (batch, groups, 2 * width)
-    origin, tokens = ops.cast(top // vocabulary, "int32"), ops.cast(top % vocabulary, "int32")
-    own = ops.take_along_axis(ops.reshape(log_probs, flat), top, axis=2)
+    keys, top = largest(ops.reshape(keys, flat), 2 * width)  # (batch, groups, 2 * width)
+    origin, tokens = top // vocabulary, top % vocabulary
+    own = pick(ops.reshape(log_probs, flat), top)
     return Candidates(
         origin,
         tokens,
         keys,
-        ops.take_along_axis(ops.reshape(totals, flat), top, axis=2),
-        ops.take_along_axis(before, origin, axis=2) + own,
+        pick(ops.reshape(totals, flat), top),
+        pick(before, origin) + own,
     )
 
 
@@ -233,14 +308,7 @@ def _largest(hypotheses: Hypotheses, count: int) -> Hypotheses:
     """Those with the highest scores, best first; (batch, groups, from, ...) to (batch, groups, count, ...)."""
     scores, kept = ops.top_k(hypotheses.scores, count)
     kept = ops.cast(kept, "int32")
-    return Hypotheses(
-        _pick(hypotheses.token_ids, kept), ops.take_along_axis(hypotheses.log_probs, kept, axis=2), scores
-    )
-
-
-def _pick(values: Any, index: Any) -> Any:
-    """Picks hypotheses of each group: (batch, groups, from, length) and (batch, groups, to) to (..., to, length)."""
-    return ops.take_along_axis(values, index[..., None], axis=2)
+    return Hypotheses(pick(hypotheses.token_ids, kept), pick(hypotheses.log_probs, kept), scores)
 
 
 def _reorder(state: Any, origin: Any) -> Any:

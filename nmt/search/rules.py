@@ -62,14 +62,12 @@ def within(limits: Any, rule: Rule) -> Rule:
         token_ids = ops.arange(log_probs.shape[-1])
         is_end = token_ids == END_ID  # (vocabulary,)
         never = ops.logical_or(token_ids == PAD_ID, token_ids == START_ID)
+        at_limit = False if limits is None else ops.reshape(history.position + 1 >= limits, (-1, 1, 1))
+        if rule is unchanged:  # then the end is left, and one pass over all tokens is enough
+            return ops.where(ops.where(at_limit, is_end, ops.logical_not(never)), log_probs, IMPOSSIBLE)
         allowed = ops.where(never, IMPOSSIBLE, rule(log_probs, history._replace(limits=limits)))
-        if rule is not unchanged:  # else the end is left
-            nothing_left = ops.max(allowed, axis=-1, keepdims=True) <= IMPOSSIBLE  # (batch, hypotheses, 1)
-            allowed = ops.where(nothing_left, _only(is_end, log_probs), allowed)
-        if limits is None:
-            return allowed
-        at_limit = ops.reshape(history.position + 1 >= limits, (-1, 1, 1))
-        return ops.where(at_limit, _only(is_end, log_probs), allowed)
+        nothing_left = ops.max(allowed, axis=-1, keepdims=True) <= IMPOSSIBLE  # (batch, hypotheses, 1)
+        return ops.where(ops.logical_or(nothing_left, at_limit), _only(is_end, log_probs), allowed)
 
     return ruled
 

@@ -8,6 +8,7 @@ from typing import Any
 from keras import ops, tree
 
 from nmt.search.hypotheses import Hypotheses, Step, write_token
+from nmt.search.picking import pick
 from nmt.search.ranking import PLAIN, Ranking
 from nmt.search.rules import History, Rule, unchanged, within
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
@@ -77,4 +78,4 @@ def extend_one_by_one(
 
 def _at(log_probs: Any, tokens: Any) -> Any:
     """Log-probabilities (batch, hypotheses, vocabulary) of tokens (batch, hypotheses)."""
-    return ops.take_along_axis(log_probs, tokens[..., None], axis=-1)[..., 0]
+    return pick(log_probs, tokens[..., None])[..., 0]

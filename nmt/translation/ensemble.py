@@ -48,22 +48,29 @@ class Ensemble(keras.layers.Layer):
         self.language_model_weight = language_model_weight
         self.built = True  # the models are; else Keras would run them once more before each batch, to see
 
-    def begin(self, source_ids: Sequence[Any]) -> tuple[Step, Any]:
-        """What search asks for: the step of all models together, and its first state.
+    def remember(self, source_ids: Sequence[Any]) -> list[Memory]:
+        """What each translation model knows of the source.
 
         Args:
-            source_ids: for each translation model, right-padded ids that end with the end of sentence; each
+            source_ids: for each of them, right-padded ids that end with the end of sentence; each
                 (batch, source_length).
         """
-        memories = [model.remember(ids) for model, ids in zip(self.models, source_ids, strict=True)]
+        return [model.remember(ids) for model, ids in zip(self.models, source_ids, strict=True)]
+
+    def step(self, memories: Sequence[Memory]) -> Step:
+        """The step of all models together, over what they know of the source."""
         steps: list[Step] = [partial(_step, model, memory) for model, memory in zip(self.models, memories, strict=True)]
-        step, state = steps[0], memories[0].state
-        if len(steps) > 1:
-            step, state = ensemble(steps), [memory.state for memory in memories]
+        step = ensemble(steps) if len(steps) > 1 else steps[0]
         if self.language_model is None:
-            return step, state
-        first_state = self.language_model.first_state(ops.shape(source_ids[0])[0])
-        return fuse(step, self.language_model.step, self.language_model_weight), (state, first_state)
+            return step
+        return fuse(step, self.language_model.step, self.language_model_weight)
+
+    def first_state(self, memories: Sequence[Memory]) -> Any:
+        """The state that the step begins with."""
+        state: Any = [memory.state for memory in memories] if len(memories) > 1 else memories[0].state
+        if self.language_model is None:
+            return state
+        return state, self.language_model.first_state(ops.shape(memories[0].mask)[0])
 
 
 def load_members(decoding: DecodingConfig, target: Tokenizer, use_cudnn: bool | str = "auto") -> list[LoadedSeq2Seq]:

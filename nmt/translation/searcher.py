@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from nmt.config import DecodingConfig
-from nmt.search import Breadth, Hypotheses, Ranking, Replay, Rule, beam_search, greedy_search, replay, sample
+from nmt.search import Breadth, Hypotheses, Ranking, Replay, Rule, Step, beam_search, greedy_search, replay, sample
 from nmt.search.forced_words import Finished, search_with_words
 from nmt.search.rules import at_least, compose, forced_prefix, never, no_repeated_ngram, repetition_penalty
 from nmt.search.sampling import adjustment
@@ -52,7 +52,8 @@ class Searcher(keras.Model):
                 (batch, source_length). `prefix_ids`, where translations shall begin with given tokens: right-padded,
                 (batch, prefix_length). `uniforms`, for sampling: (batch, samples, max_length).
         """
-        step, state = self.ensemble.begin(inputs["source_ids"])
+        memories = self.ensemble.remember(inputs["source_ids"])
+        step, state = self.ensemble.step(memories), self.ensemble.first_state(memories)
         limits = self.limits(inputs)
         max_length, rule = self.decoding.max_length, self._rule(inputs)
         if self.decoding.samples:
@@ -67,11 +68,19 @@ class Searcher(keras.Model):
             self.decoding.diversity_strength,
         )
         mask = ops.not_equal(inputs["source_ids"][0], PAD_ID) if self.decoding.coverage_penalty else None
-        return beam_search(step, state, limits, max_length, breadth, rule, self.ranking, mask)
+
+        def narrow(rows: Any) -> tuple[Step, Rule]:
+            return self.ensemble.step([memory.take(rows) for memory in memories]), self._rule(inputs, rows)
+
+        can_narrow = keras.backend.backend() == "tensorflow"  # JAX compiles for known shapes alone
+        return beam_search(
+            step, state, limits, max_length, breadth, rule, self.ranking, mask, narrow if can_narrow else None
+        )
 
     def search_with_words(self, inputs: Inputs, words: Sequence[Sequence[int]], continues_word: np.ndarray) -> Finished:
         """The best translation of one sentence that has given words (see `nmt.search.forced_words`)."""
-        step, state = self.ensemble.begin(inputs["source_ids"])
+        memories = self.ensemble.remember(inputs["source_ids"])
+        step, state = self.ensemble.step(memories), self.ensemble.first_state(memories)
         (limit,) = ops.convert_to_numpy(self.limits(inputs)).tolist()
         size = self.decoding.beam_size
         return search_with_words(step, state, limit, words, size, continues_word, self._rule(inputs), self.ranking)
@@ -84,8 +93,8 @@ class Searcher(keras.Model):
             limits = limits + _lengths(inputs["prefix_ids"])
         return ops.minimum(limits, self.decoding.max_length)
 
-    def _rule(self, inputs: Inputs) -> Rule:
-        """What search may choose."""
+    def _rule(self, inputs: Inputs, rows: Any = None) -> Rule:
+        """What search may choose in some rows of the batch, or in all."""
         config, rules = self.decoding, []
         if config.repetition_penalty > 1.0:
             rules.append(repetition_penalty(config.repetition_penalty))
@@ -98,7 +107,10 @@ class Searcher(keras.Model):
         if self.banned_words is not None:
             rules.append(self.banned_words)
         rule = compose(rules)
-        return forced_prefix(inputs["prefix_ids"], rule) if "prefix_ids" in inputs else rule
+        if "prefix_ids" not in inputs:
+            return rule
+        prefix_ids = inputs["prefix_ids"]
+        return forced_prefix(prefix_ids if rows is None else ops.take(prefix_ids, rows, axis=0), rule)
 
 
 class Replayer(keras.Model):
@@ -120,7 +132,8 @@ class Replayer(keras.Model):
     def call(self, inputs: Inputs) -> Replay:
         """Replays rows: `source_ids` as for `Searcher`, and `target_ids` (batch, target_length) without start."""
         source_ids = inputs["source_ids"]
-        step, state = self.ensemble.begin(source_ids)
+        memories = self.ensemble.remember(source_ids)
+        step, state = self.ensemble.step(memories), self.ensemble.first_state(memories)
         source_length = ops.shape(source_ids[0])[1] if self.with_attention else 0
         return replay(step, state, inputs["target_ids"], source_length)
 

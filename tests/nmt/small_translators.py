@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from nmt.config import Config, DecodingConfig
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, START_ID, Tokenizer
+from nmt.translation.lines import Hypothesis, Line
 from nmt.translation.scoring import PairScorer
 from nmt.translation.translator import Translator
 
@@ -30,6 +32,14 @@ def make_translator(
     translator = Translator(model, *tokenizers, DecodingConfig(**settings), with_attention)
     translator.searcher.run_eagerly = translator.replayer.run_eagerly = True
     return translator
+
+
+def unknown_ones(translator: Translator, source: str, prefix: str) -> Hypothesis:
+    """The translation that begins with a prefix whose tokens may be unknown ones."""
+    (sentence,) = translator.read([Line(source.encode())])
+    beginning = tuple(translator.target_tokenizer.encode(prefix))
+    ((found,),) = translator.search([replace(sentence, prefix=beginning)])
+    return translator.hypotheses_of([(sentence, found)])[0]
 
 
 def make_scorer(translator: Translator) -> PairScorer:

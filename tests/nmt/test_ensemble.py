@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from small_translators import Tokenizers, character_tokenizer, log_probs_of, make_translator, save_run
+from small_translators import Tokenizers, character_tokenizer, log_probs_of, make_translator, save_run, unknown_ones
 
 from nmt.config import DecodingConfig, LanguageModelSizes
 from nmt.errors import DataError
@@ -91,12 +91,11 @@ def test_three_models_have_equal_votes(
 def test_attention_and_copies_are_the_first_models(tiny_model: Seq2Seq, tokenizers: Tokenizers, other_run: str) -> None:
     """The member has none."""
     settings: dict[str, Any] = {"with_attention": True, "copy_unknown": True, "ban_unknown": True, "beam_size": 1}
-    (found,) = make_translator(tiny_model, tokenizers, ensemble=[other_run], **settings).translate(
-        [b"one \xe2\x9d\x84"], prefixes=["☃"]
-    )
-    assert "❄" in found.best.pieces and found.best.source_pieces[0] == "▁one"
-    assert found.best.attention is not None
-    assert found.best.attention.shape == (len(found.best.pieces) + 1, len(found.best.source_pieces) + 1)
+    translator = make_translator(tiny_model, tokenizers, ensemble=[other_run], **settings)
+    found = unknown_ones(translator, "one ❄", "☃")
+    assert "❄" in found.pieces and found.source_pieces[0] == "▁one"
+    assert found.attention is not None
+    assert found.attention.shape == (len(found.pieces) + 1, len(found.source_pieces) + 1)
 
 
 def test_lines_are_cut_where_one_of_the_models_cuts_them(

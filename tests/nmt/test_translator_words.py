@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from small_translators import Tokenizers, log_probs_of, make_translator
+from small_translators import Tokenizers, log_probs_of, make_translator, unknown_ones
 
 from nmt.errors import DataError
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import UNKNOWN_ID
 from nmt.translation.lines import Hypothesis, Line, Translation
-from nmt.translation.translator import Translator
 
 TEXTS = [b"one two", b"nine", b"six five four"]
 NOTHING = Translation((Hypothesis("", 0.0, 0.0),))
@@ -80,14 +78,6 @@ def test_a_prefix_adds_to_the_limit_of_a_short_source(tiny_model: Seq2Seq, token
 
 
 # Unknown words
-
-
-def unknown_ones(translator: Translator, source: str, prefix: str) -> Hypothesis:
-    """The translation that begins with a prefix whose tokens may be unknown ones."""
-    (sentence,) = translator.read([Line(source.encode())])
-    beginning = tuple(translator.target_tokenizer.encode(prefix))
-    ((found,),) = translator.search([replace(sentence, prefix=beginning)])
-    return translator.hypotheses_of([(sentence, found)])[0]
 
 
 def test_unknown_words_are_copied_from_the_source(tiny_model: Seq2Seq, tokenizers: Tokenizers) -> None:

@@ -1,0 +1,28 @@
+"""Picking some of many: the one gather that all searches use."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from keras import ops
+
+
+def pick(values: Any, places: Any) -> Any:
+    """Of each row, what stands at the row's own places.
+
+    As `ops.take_along_axis`, which broadcasts and transposes all that it picks from; this reads what it picks.
+
+    Args:
+        values: (..., size, *rest), with as many dimensions before `size` as `places` has before its last one.
+        places: from 0 to size - 1, int32; (..., count).
+
+    Returns:
+        (..., count, *rest).
+    """
+    *outer, count = ops.shape(places)
+    size, *rest = ops.shape(values)[len(outer) :]
+    rows = math.prod(outer)  # of tensors, where a size is not known
+    starts = size * ops.arange(rows, dtype="int32")[:, None]
+    picked = ops.take(ops.reshape(values, (rows * size, *rest)), ops.reshape(places, (rows, count)) + starts, axis=0)
+    return ops.reshape(picked, (*outer, count, *rest))
