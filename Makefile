@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Tests leave nothing behind, not even compiled modules.
 test test-slow check: export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: setup demo test test-slow check format lock docs clean
+.PHONY: setup demo test test-slow check benchmark format lock docs clean
 
 setup: .venv/installed
 
@@ -45,6 +45,11 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST) $(IN_PARALLEL)
+
+# Against the peers, for hours: make benchmark CORPUS=folder/of/multi30k OPTIONS="--rounds 5 --batches 64 128 256"
+benchmark: setup
+	$(BIN)/python benchmarks/speed/install_peers.py
+	$(BIN)/python benchmarks/speed/compare.py --corpus $(or $(CORPUS),data/multi30k) $(OPTIONS)
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,58 @@
+"""Who takes part: a system with a precision and a batch, and the form in which it builds the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arithmetic import Form
+
+OURS = "keras_nmt"
+PRECISIONS = {OURS: ("float32", "mixed_bfloat16")}  # the peers have half precision on graphics processors alone
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of the tables.
+
+    Attributes:
+        system: a file of `systems`.
+        precision: of its training steps.
+        sentences: of a batch.
+    """
+
+    system: str
+    precision: str
+    sentences: int
+
+    def __str__(self) -> str:
+        return f"{self.system}, {self.precision}, {self.sentences} sentences"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this toolkit."""
+        return self.system == OURS
+
+    @property
+    def folder_name(self) -> str:
+        """As a path."""
+        return f"{self.system}-{self.precision}-{self.sentences}"
+
+    @property
+    def form(self) -> Form:
+        """See each system's worker."""
+        return {
+            OURS: Form(),
+            "opennmt_tf": Form(input_feeding=True, projects_keys=True),
+            "joey_nmt": Form(projects_keys=True),
+        }[self.system]
+
+
+def contenders_of(systems: Sequence[str], batches: Sequence[int]) -> list[Contender]:
+    """All of them, ours first."""
+    return [
+        Contender(system, precision, sentences)
+        for sentences in batches
+        for system in systems
+        for precision in PRECISIONS.get(system, ("float32",))
+    ]
