@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -173,12 +174,40 @@ def test_the_average_reaches_the_decay_that_was_asked_for() -> None:
     assert values(optimizer.averages) == [pytest.approx([0.5 * before + 0.5 * -19.0])]
 
 
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+def test_the_fused_update_is_keras_own(kind: str) -> None:
+    """Over twenty steps whose gradients and learning rates differ; none of them is clipped."""
+    optimizer, variables = prepared([3, 2], optimizer=kind, clip_norm=100.0)
+    own = {"adam": keras.optimizers.Adam, "adamw": partial(keras.optimizers.AdamW, weight_decay=optimizer.weight_decay)}
+    expected = own[kind](beta_2=optimizer.beta_2, epsilon=optimizer.epsilon)
+    theirs = [keras.Variable(variable) for variable in variables]
+    generator = np.random.default_rng(1)
+    for rate in np.linspace(0.1, 0.001, 20):
+        gradients = [tf.constant(generator.normal(size=variable.shape).astype(np.float32)) for variable in variables]
+        optimizer.learning_rate = expected.learning_rate = rate
+        optimizer.apply(gradients, variables)
+        expected.apply(gradients, theirs)
+    for mine, other in zip(values(variables), values(theirs), strict=True):
+        assert mine == pytest.approx(other, abs=1e-5)
+
+
 def test_gradients_of_embeddings_are_rows() -> None:
     table = keras.Variable(np.ones((3, 2), np.float32))
     optimizer = make_optimizer(TrainingConfig.model_validate(PLAIN))
     optimizer.build([table])
     optimizer.apply([tf.IndexedSlices(tf.ones((2, 2)), tf.constant([1, 1]), tf.constant([3, 2]))], [table])
     assert values([table]) == [[[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0]]]
+
+
+def test_the_norm_is_that_of_the_sum_where_a_row_occurs_twice() -> None:
+    """Twice (1.5, 2) is (3, 4), whose norm is 5: clipped at 2.5, half of it is subtracted."""
+    table = keras.Variable(np.zeros((3, 2), np.float32))
+    optimizer = make_optimizer(TrainingConfig.model_validate({**PLAIN, "clip_norm": 2.5}))
+    optimizer.build([table])
+    rows = tf.constant([[1.5, 2.0], [1.5, 2.0]])
+    optimizer.apply([tf.IndexedSlices(rows, tf.constant([1, 1]), tf.constant([3, 2]))], [table])
+    assert optimizer.statistics().gradient_norm == pytest.approx(5.0)
+    assert values([table]) == [[[0.0, 0.0], [-1.5, -2.0], [0.0, 0.0]]]
 
 
 def test_an_unused_variable_stays() -> None:
