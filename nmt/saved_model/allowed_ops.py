@@ -58,6 +58,7 @@ CORE_OPS = frozenset(
         "OneHot",
         "Pack",
         "Pad",
+        "PadV2",
         "PartitionedCall",
         "Placeholder",
         "Pow",
