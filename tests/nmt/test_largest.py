@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
+from nmt.saved_model.allowed_ops import CORE_OPS
 from nmt.search.largest import largest
 from nmt.search.picking import pick
 
@@ -37,3 +39,10 @@ def test_each_row_picks_at_its_own_places() -> None:
         index = places[..., None] if rest.ndim == 4 else places
         expected = np.take_along_axis(rest, index, axis=2)
         assert ops.convert_to_numpy(pick(rest, places)).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("size", [1_280, 1_281])
+def test_an_export_may_hold_what_a_large_vocabulary_needs(size: int) -> None:
+    """The models of the export's tests have a few dozen pieces, which are looked at one by one."""
+    graph = tf.function(lambda values: largest(values, 10)).get_concrete_function(tf.TensorSpec((None, size))).graph
+    assert {operation.type for operation in graph.get_operations()} <= CORE_OPS | {"Placeholder", "Identity"}
