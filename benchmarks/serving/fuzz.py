@@ -103,7 +103,7 @@ def warm_up(
         send(native, [text], tally, every_signature=True)
     for _ in range(ATTEMPTS):
         send(native, (list(legal) * BATCH)[:BATCH], tally, every_signature=True)
-        send(native, long, tally)
+        send(native, long, tally, every_signature=True)
 
 
 def batches(count: int, size: int, giants: Sequence[bytes], generator: random.Random) -> Iterator[list[bytes]]:
