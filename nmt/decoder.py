@@ -65,7 +65,7 @@ class Output(NamedTuple):
     """What the output projection gets.
 
     Attributes:
-        hidden: (..., projected_units).
+        hidden: (..., hidden_units).
         lexical: the lexical model's vector; (..., embedding_size), None without one.
     """
 
@@ -115,13 +115,13 @@ class Decoder(keras.layers.Layer):
         self.lexical_model: LexicalModel | None = None
         if config.lexical_model:
             self.lexical_model = LexicalModel(config.embedding_size, embedding.input_dim, name="lexical_model")
-        self.readout = make_readout(config.readout, config.projected_units)
+        self.readout = make_readout(config.readout, config.hidden_units)
 
     def remember(self, encoding: Encoding) -> Memory:
         """Prepares the memory: keys, first states, and what a peeky decoder gets (Cho et al. 2014, appendix A.1)."""
         state = self.bridge(encoding.states)
         if self.config.input_feeding:
-            state = [*state, [_zeros_beside(state[0][0], self.config.projected_units)]]
+            state = [*state, [_zeros_beside(state[0][0], self.config.hidden_units)]]
         return Memory(
             keys=self.attention.project(encoding.values) if self.attention else None,
             values=encoding.values,
@@ -195,7 +195,7 @@ class Decoder(keras.layers.Layer):
             carry = [state, [part for part in output if part is not None]]
             return carry, carry  # TensorFlow's scan wants results of the carry's structure
 
-        widths = [self.config.projected_units, *([self.config.embedding_size] if self.lexical_model else [])]
+        widths = [self.config.hidden_units, *([self.config.embedding_size] if self.lexical_model else [])]
         start = [memory.state, [_zeros_beside(memory.state[0][0], width) for width in widths]]
         _, (_, outputs) = ops.scan(advance, start, _swap_time(inputs))
         for layer in self.recurrent_layers:
@@ -212,7 +212,7 @@ class Decoder(keras.layers.Layer):
         sizes = [self.config.embedding_size]
         if not training or not self.config.dropout:
             return embedded, sizes
-        places = [self.config.decoder_units] * self.config.decoder_layers + [self.config.projected_units]
+        places = [self.config.decoder_units] * self.config.decoder_layers + [self.config.hidden_units]
         ones = ops.ones((*ops.shape(embedded)[:2], sum(places)), dtype=embedded.dtype)
         return _join(embedded, self.dropout(ones, training=True)), sizes + places
 
@@ -253,7 +253,7 @@ class Decoder(keras.layers.Layer):
         Args:
             embedded: the embedded target; (..., embedding_size).
             summary: of the source, for the bottom layer and the readout; (..., decoder_units) or None.
-            fed: what input feeding gives the bottom layer; (..., projected_units) or None.
+            fed: what input feeding gives the bottom layer; (..., hidden_units) or None.
             attended: what was asked beforehand.
             run: gives the outputs of a layer, by its number and its inputs.
             ask: gives what the attention finds for queries.

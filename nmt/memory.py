@@ -81,7 +81,7 @@ def _batch_bytes(
     encoder_units = sum(model.layer_units(layer) for layer in range(model.encoder_layers))
     source = VECTOR_COPIES * model.embedding_size + cell * encoder_units
     target = VECTOR_COPIES * model.embedding_size + cell * model.decoder_units * model.decoder_layers
-    target += READOUT_COPIES[model.readout] * model.projected_units
+    target += READOUT_COPIES[model.readout] * model.hidden_units
     logits = _logit_copies(training)
     pair = scores = 0  # of a source token seen from a target token
     if model.peeky:

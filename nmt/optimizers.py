@@ -1,4 +1,4 @@
-"""Optimizers, as configured: Keras' own, with a guard between the gradients and the update.
+"""Optimizers, as configured: Keras', with a guard between the gradients and the update.
 
 The guard sums the gradients of the batches of a step, skips a step whose gradient is not finite, scales a long gradient
 down, averages the weights and counts what it did. All it remembers are variables of the optimizer, so a checkpoint

@@ -22,21 +22,21 @@ class TargetEmbedding(keras.layers.ReversibleEmbedding):
     """Embedding and output projection, one matrix or two.
 
     Args:
-        projected_units: size of what is projected; where both share weights, the embedding's size.
+        hidden_units: size of what is projected; where both share weights, the embedding's size.
         *sizes: vocabulary and units of the embedding.
         **options: as of Keras' ReversibleEmbedding.
     """
 
-    def __init__(self, projected_units: int, *sizes: int, **options: Any) -> None:
+    def __init__(self, hidden_units: int, *sizes: int, **options: Any) -> None:
         super().__init__(*sizes, **options)
-        self.projected_units = projected_units
+        self.hidden_units = hidden_units
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the weights; Keras' own layer has a projection of the embedding's size alone."""
         keras.layers.Embedding.build(self, input_shape)
         if not self.tie_weights:
             self.reverse_embeddings = self.add_weight(
-                (self.projected_units, self.input_dim),
+                (self.hidden_units, self.input_dim),
                 initializer=self.embeddings_initializer,
                 name="reverse_embeddings",
             )
@@ -66,7 +66,7 @@ class Seq2Seq(keras.Model):
         with layers_of(precision):
             initializer = keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5)
             self.target_embedding = TargetEmbedding(
-                config.projected_units,
+                config.hidden_units,
                 target_vocabulary_size,
                 config.embedding_size,
                 tie_weights=config.tie_embeddings != "none",

@@ -6,8 +6,9 @@
 prepares Multi30k once, hands the peers the same pieces, trains every system for `--epochs` (kept, and done once), and
 then measures in turns, round by round, each in a process of its own: training steps on batches of 64 sentences,
 translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). `--batches 64 128 256`
-looks for every system's best batch too. Prints tables, and writes all figures with machine and versions to the file
-that `--results` names. Exit status 1 where a worker fails.
+looks for every system's best batch too. Everything runs on the processor: one of the peers' pinned packages knows no
+other device. Prints tables, and writes all figures with machine and versions to the file that `--results` names. Exit
+status 1 where a worker fails; what was measured until then stands in a file of its own.
 """
 
 from __future__ import annotations
@@ -44,12 +45,13 @@ def main() -> int:
     report = Report(job, corpus, description(), " ".join(sys.argv))
     try:
         measure(arguments, job, workers, report)
-    except WorkerError as error:
-        print(error, file=sys.stderr)
+    except (WorkerError, KeyboardInterrupt) as error:
+        partial = arguments.results.with_suffix(".partial.json")
+        print(f"{error or 'stopped'}; what was measured is in {partial}", file=sys.stderr)
+        report.write(partial)
         return 1
-    finally:
-        report.write(arguments.results)
-        print(report)
+    report.write(arguments.results)
+    print(report)
     return 0
 
 
@@ -86,6 +88,7 @@ def _job(arguments: argparse.Namespace, sizes: Sizes, corpus: Corpus) -> Job:
     return Job(
         task="",
         corpus=str(corpus.folder),
+        fingerprint=corpus.prepared.fingerprint,
         folder="",
         scratch="",
         output="",

@@ -62,6 +62,7 @@ class Job:
     Attributes:
         task: `train` measures steps, `learn` trains and keeps the model, `translate` and `latency` ask it.
         corpus: folder that `corpus.py` wrote.
+        fingerprint: of what stands there.
         folder: where the model is kept.
         scratch: an empty folder for what nobody needs afterwards.
         output: where hypotheses are written, a line each.
@@ -80,6 +81,7 @@ class Job:
 
     task: str
     corpus: str
+    fingerprint: str
     folder: str
     scratch: str
     output: str
@@ -161,7 +163,7 @@ class Stopwatch:
         """Seconds, steps and target tokens of what was measured.
 
         Raises:
-            ValueError: there are not two stamps after the warm-up.
+            ValueError: there are not two stamps after the warm-up, or too few seconds between them.
         """
         measured = self._measured
         if len(measured) < 2:
@@ -170,6 +172,8 @@ class Stopwatch:
                 f"train longer"
             )
         (begin, first_step, first_token), (end, last_step, last_token) = measured[0], measured[-1]
+        if end - begin < self._seconds:
+            raise ValueError(f"expected {self._seconds} seconds of steps, received {end - begin:.1f}; train longer")
         return {"seconds": end - begin, "steps": last_step - first_step, "tokens": last_token - first_token}
 
     @property

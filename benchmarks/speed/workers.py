@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,18 @@ class Workers:
         return self.folder / contender.folder_name
 
     def learn(self, contender: Contender, job: Job) -> dict[str, Any]:
-        """Trains a contender's model for the job's epochs, unless that was done before."""
+        """Trains a contender's model for the job's epochs, unless just that was done before."""
         folder = self.model_folder(contender)
         path = folder / LEARNED
+        asked = {"corpus": job.fingerprint, "epochs": job.epochs, **asdict(job.sizes), **asdict(job.recipe)}
         if path.exists():
-            learned: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            if len(learned["epochs"]) == job.epochs:
-                return learned
+            before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if before["asked"] == asked:
+                return before
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         print(f"training {contender} for {job.epochs} epochs ...", file=sys.stderr, flush=True)
-        learned = self.run(contender, "learn", job)
+        learned = self.run(contender, "learn", job) | {"asked": asked}
         path.write_text(json.dumps(learned, indent=2) + "\n", encoding="utf-8")
         return learned
 
@@ -77,7 +78,11 @@ class Workers:
         return self._answer([sys.executable, str(HERE / "machine.py"), str(size)], [HERE], "matrix")
 
     def _answer(self, command: list[str], paths: list[Path], name: str) -> dict[str, Any]:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "CUDA_VISIBLE_DEVICES": "-1",  # one of the peers would not see it anyway
+        }
         log = self.folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as file:
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=file, text=True, check=False)

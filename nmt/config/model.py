@@ -89,8 +89,8 @@ class ModelConfig(Section):
         return self.layer_units(self.encoder_layers - 1)
 
     @property
-    def projected_units(self) -> int:
-        """Size of what the output projection gets."""
+    def hidden_units(self) -> int:
+        """Size of the decoder's outputs, which the output projection gets."""
         return self.decoder_units if self.readout == "none" else self.readout_units or self.embedding_size
 
     @property
@@ -119,12 +119,12 @@ class ModelConfig(Section):
                 f"attention 'multi_head' divides decoder_units among its heads; expected a multiple of "
                 f"{self.attention_heads}, received {self.decoder_units}; take decoder_units: {nearest}"
             )
-        if self.tie_embeddings != "none" and self.projected_units != self.embedding_size:
+        if self.tie_embeddings != "none" and self.hidden_units != self.embedding_size:
             key, other = ("decoder_units", "readout: tanh or ") if self.readout == "none" else ("readout_units", "")
             raise ValueError(
                 f"tie_embeddings '{self.tie_embeddings}' makes one matrix of embedding and output projection, and with "
                 f"readout: {self.readout} their widths differ; expected {key}: {self.embedding_size}, received "
-                f"{self.projected_units}; change it, or take {other}tie_embeddings: none"
+                f"{self.hidden_units}; change it, or take {other}tie_embeddings: none"
             )
         if self.bridge == "copy":
             self._check_copy()

@@ -87,27 +87,27 @@ def beam_search(
         rule: what may be chosen; `nmt.search.rules.within` stands around it.
         ranking: how finished hypotheses are compared.
         source_mask: where there are source tokens, for a ranking with a coverage penalty; (batch, source_length).
-        narrow: makes step and rule for some rows of the batch, whose numbers it gets (rows,); with it, rows that are
-            done are left out (see `nmt.search.narrowing`).
+        narrow: makes step and rule of some rows of the batch, whose numbers it gets (rows,), which then stand instead
+            of `step` and `rule`; with it, rows that are done are left out (see `nmt.search.narrowing`).
     """
 
-    def search(rows: Any) -> tuple[Callable[..., Any], Callable[..., Beam]]:
+    def loop_over(rows: Any) -> tuple[Callable[..., Any], Callable[..., Beam]]:
         own = (step, rule) if narrow is None else narrow(rows)
-        return _search(*own, _of(limits, rows), max_length, breadth, ranking, _of(source_mask, rows))
+        return _loop(*own, _rows_of(limits, rows), max_length, breadth, ranking, _rows_of(source_mask, rows))
 
     batch = ops.shape(limits)[0]
     start = _start(state, batch, max_length, breadth, source_mask)
     if narrow is not None:
-        return _together(while_open(search, _take, start, batch), breadth)
-    is_open, extend = search(None)
+        return _together(while_open(loop_over, _rows_of_beam, start, batch), breadth)
+    is_open, extend = loop_over(None)
     finished = Beam(*ops.while_loop(lambda *values: ops.any(is_open(*values)), extend, tuple(start))).finished
     return _together(finished, breadth)
 
 
-def _search(
+def _loop(
     step: Step, rule: Rule, limits: Any, max_length: int, breadth: Breadth, ranking: Ranking, source_mask: Any
 ) -> tuple[Callable[..., Any], Callable[..., Beam]]:
-    """What a beam's parts say and become: which rows are still open (rows,), and the beam one token later."""
+    """What the loop asks and does: of a beam's parts, which rows are open (rows,), and the beam one token later."""
     groups, width = breadth.groups, breadth.width
     rule = within(limits, rule)
 
@@ -153,12 +153,12 @@ def _search(
     return is_open, extend
 
 
-def _of(values: Any, rows: Any) -> Any:
+def _rows_of(values: Any, rows: Any) -> Any:
     """What belongs to some rows; all of it where no rows are given, and nothing of nothing."""
     return values if values is None or rows is None else ops.take(values, rows, axis=0)
 
 
-def _take(beam: Beam, rows: Any) -> Beam:
+def _rows_of_beam(beam: Beam, rows: Any) -> Beam:
     """The beam of some of its rows."""
     open_ones = ops.shape(beam.live_ids)[1] * ops.shape(beam.live_ids)[2]
 

@@ -13,20 +13,20 @@ from keras import ops
 
 from nmt.search.hypotheses import Hypotheses
 
-TOGETHER = 8  # rows are left out by so many, so that there are few numbers of rows to compile products for
-WORTHWHILE = 3, 4  # the share of the rows that is gone on with at most
+MULTIPLE = 8  # the number of rows that go on is one of it: few shapes for the backend to make products for
+SHARE = 0.75  # the loop is left when no more of its rows need to go on
 
-Search = tuple[Callable[..., Any], Callable[..., Any]]
+Loop = tuple[Callable[..., Any], Callable[..., Any]]
 
 
-def while_open(search: Callable[[Any], Search], take: Callable[[Any, Any], Any], start: Any, batch: Any) -> Hypotheses:
+def while_open(loop_over: Callable[[Any], Loop], take: Callable[[Any, Any], Any], start: Any, batch: Any) -> Hypotheses:
     """Extends the rows that are open until none is.
 
     Only backends whose arrays have shapes that depend on values can do this.
 
     Args:
-        search: makes of the numbers of some rows (rows,) two functions of what the loop carries for them: which of them
-            are open (rows,), and what it carries after one more step.
+        loop_over: makes of the numbers of some rows (rows,) two functions of what the loop carries for them: which are
+            open (rows,), and what it carries after one more step.
         take: the part of what the loop carries that belongs to given ones of its rows.
         start: what it carries first: a named tuple, the last of which, `finished`, has the hypotheses found so far.
         batch: how many rows there are.
@@ -41,12 +41,13 @@ def while_open(search: Callable[[Any], Search], take: Callable[[Any, Any], Any],
         return ops.shape(rows)[0] > 0
 
     def extend_and_narrow(rows: Any, found: Any, values: Any) -> Any:
-        is_open, extend = search(rows)
+        is_open, extend = loop_over(rows)
         count = ops.shape(rows)[0]
 
         def goes_on(*values: Any) -> Any:
             left = _rounded(is_open(*values), count)
-            return ops.logical_and(left > 0, left * WORTHWHILE[1] > count * WORTHWHILE[0])
+            enough = ops.cast(left, "float32") > SHARE * ops.cast(count, "float32")
+            return ops.logical_and(left > 0, enough)
 
         values = kind(*ops.while_loop(goes_on, extend, tuple(values)))
         found = Hypotheses(
@@ -67,4 +68,4 @@ def while_open(search: Callable[[Any], Search], take: Callable[[Any, Any], Any],
 def _rounded(is_open: Any, count: Any) -> Any:
     """How many rows to go on with; some of them may be done."""
     left = ops.sum(ops.cast(is_open, "int32"))
-    return ops.minimum((left + TOGETHER - 1) // TOGETHER * TOGETHER, count)
+    return ops.minimum((left + MULTIPLE - 1) // MULTIPLE * MULTIPLE, count)

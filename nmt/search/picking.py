@@ -1,4 +1,4 @@
-"""Picking some of many: the one gather that all searches use."""
+"""Picking some of many, row by row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from keras import ops
 def pick(values: Any, places: Any) -> Any:
     """Of each row, what stands at the row's own places.
 
-    As `ops.take_along_axis`, which broadcasts and transposes all that it picks from; this reads what it picks.
+    As `ops.take_along_axis`, which broadcasts and transposes all that it picks from; this reads what it picks. There
+    may be 2^31 values, as an int32 counts them.
 
     Args:
         values: (..., size, *rest), with as many dimensions before `size` as `places` has before its last one.

@@ -57,7 +57,7 @@ class Ensemble(keras.layers.Layer):
         """
         return [model.remember(ids) for model, ids in zip(self.models, source_ids, strict=True)]
 
-    def step(self, memories: Sequence[Memory]) -> Step:
+    def step_over(self, memories: Sequence[Memory]) -> Step:
         """The step of all models together, over what they know of the source."""
         steps: list[Step] = [partial(_step, model, memory) for model, memory in zip(self.models, memories, strict=True)]
         step = ensemble(steps) if len(steps) > 1 else steps[0]

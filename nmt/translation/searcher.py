@@ -53,7 +53,7 @@ class Searcher(keras.Model):
                 (batch, prefix_length). `uniforms`, for sampling: (batch, samples, max_length).
         """
         memories = self.ensemble.remember(inputs["source_ids"])
-        step, state = self.ensemble.step(memories), self.ensemble.first_state(memories)
+        step, state = self.ensemble.step_over(memories), self.ensemble.first_state(memories)
         limits = self.limits(inputs)
         max_length, rule = self.decoding.max_length, self._rule(inputs)
         if self.decoding.samples:
@@ -70,7 +70,7 @@ class Searcher(keras.Model):
         mask = ops.not_equal(inputs["source_ids"][0], PAD_ID) if self.decoding.coverage_penalty else None
 
         def narrow(rows: Any) -> tuple[Step, Rule]:
-            return self.ensemble.step([memory.take(rows) for memory in memories]), self._rule(inputs, rows)
+            return self.ensemble.step_over([memory.take(rows) for memory in memories]), self._rule(inputs, rows)
 
         can_narrow = keras.backend.backend() == "tensorflow"  # JAX compiles for known shapes alone
         return beam_search(
@@ -80,7 +80,7 @@ class Searcher(keras.Model):
     def search_with_words(self, inputs: Inputs, words: Sequence[Sequence[int]], continues_word: np.ndarray) -> Finished:
         """The best translation of one sentence that has given words (see `nmt.search.forced_words`)."""
         memories = self.ensemble.remember(inputs["source_ids"])
-        step, state = self.ensemble.step(memories), self.ensemble.first_state(memories)
+        step, state = self.ensemble.step_over(memories), self.ensemble.first_state(memories)
         (limit,) = ops.convert_to_numpy(self.limits(inputs)).tolist()
         size = self.decoding.beam_size
         return search_with_words(step, state, limit, words, size, continues_word, self._rule(inputs), self.ranking)
@@ -133,7 +133,7 @@ class Replayer(keras.Model):
         """Replays rows: `source_ids` as for `Searcher`, and `target_ids` (batch, target_length) without start."""
         source_ids = inputs["source_ids"]
         memories = self.ensemble.remember(source_ids)
-        step, state = self.ensemble.step(memories), self.ensemble.first_state(memories)
+        step, state = self.ensemble.step_over(memories), self.ensemble.first_state(memories)
         source_length = ops.shape(source_ids[0])[1] if self.with_attention else 0
         return replay(step, state, inputs["target_ids"], source_length)
 

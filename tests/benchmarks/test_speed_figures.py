@@ -84,7 +84,7 @@ def test_a_table_in_markdown() -> None:
 
 def report() -> Report:
     corpus: Any = SimpleNamespace(lengths=PAIR)
-    job = Job("", "", "", "", "", sizes=TINY)
+    job = Job("", "", "", "", "", "", sizes=TINY)
     return Report(job, corpus, machine={}, command="")
 
 

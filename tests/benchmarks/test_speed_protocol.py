@@ -74,7 +74,7 @@ def test_one_stamp_is_no_measurement() -> None:
 
 
 def test_a_job_goes_through_json_unchanged() -> None:
-    job = Job("train", "corpus", "folder", "scratch", "output", seconds=2.5, sizes=Sizes().widened(2))
+    job = Job("train", "corpus", "fingerprint", "folder", "scratch", "output", seconds=2.5, sizes=Sizes().widened(2))
     assert Job.from_json(job.to_json()) == job
     assert job.sizes == Sizes(512, 512, 1024, 8000)
 

@@ -11,6 +11,7 @@ import pytest
 from small_translators import Tokenizers, character_tokenizer, log_probs_of, make_translator, save_run, unknown_ones
 
 from nmt.config import DecodingConfig, LanguageModelSizes
+from nmt.decoder import Memory
 from nmt.errors import DataError
 from nmt.language_model import LanguageModel
 from nmt.seq2seq import Seq2Seq
@@ -48,6 +49,16 @@ def other_run(
     config = tiny_config(model={"attention": "none", "cell": "lstm", "decoder_units": 10})
     folder = tmp_path_factory.mktemp("runs") / "other"
     return str(save_run(folder, other_model, config, (character_source, tokenizers[1])))
+
+
+@pytest.fixture
+def language_model(tokenizers: Tokenizers, monkeypatch: pytest.MonkeyPatch) -> LanguageModel:
+    """What every name of a language model's run folder stands for."""
+    keras.utils.set_random_seed(4)
+    sizes = LanguageModelSizes(cell="gru", embedding_size=8, layers=1, units=8, dropout=0.0)
+    model = LanguageModel(sizes, tokenizers[1].size, streams=2)
+    monkeypatch.setattr(fusion, "load_language_model", lambda *_, **__: (model, tokenizers[1], None))
+    return model
 
 
 def log_mean(models: list[tuple[Seq2Seq, list[int]]], target: list[int]) -> np.ndarray:
@@ -119,19 +130,50 @@ def test_batches_do_not_matter(tiny_model: Seq2Seq, tokenizers: Tokenizers, othe
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("coverage_penalty", [0.0, 0.5])
+def test_rows_that_go_on_keep_their_memories_prefixes_and_states(
+    tiny_model: Seq2Seq,
+    tokenizers: Tokenizers,
+    other_run: str,
+    language_model: LanguageModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    coverage_penalty: float,
+) -> None:
+    """Six lines of different limits go on row by row, each with the translation that it gets alone."""
+    sizes = []
+    take = Memory.take
+    monkeypatch.setattr(Memory, "take", lambda memory, rows: sizes.append(int(rows.shape[0])) or take(memory, rows))
+    monkeypatch.setattr("nmt.search.narrowing.MULTIPLE", 1)
+    translator = make_translator(
+        tiny_model,
+        tokenizers,
+        ensemble=[other_run],
+        language_model=str(tmp_path),
+        language_model_weight=0.3,
+        coverage_penalty=coverage_penalty,
+        max_length=30,
+        max_length_ratio=1.0,
+    )
+    lines = [*TEXTS, b"zero", b"seven zero one two three", b"two two two two two two two"]
+    prefixes = ["", "drei", "eins zwei", "", "zwei zwei zwei zwei", "vier"]
+    together = list(translator.translate(lines, prefixes=prefixes))
+    assert set(sizes) >= {6, 4, 3} and min(sizes) == 1
+    for line, prefix, one in zip(lines, prefixes, together, strict=True):
+        (alone,) = translator.translate([line], prefixes=[prefix])
+        assert alone.text == one.text and alone.log_prob == pytest.approx(one.log_prob, abs=1e-4)
+
+
+@pytest.mark.thorough
 def test_a_language_model_votes_beside_an_ensemble(
     tiny_model: Seq2Seq,
     tokenizers: Tokenizers,
     other_model: Seq2Seq,
     other_run: str,
+    language_model: LanguageModel,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Log-probabilities: that of the translation models' mean, plus the language model's times its weight."""
-    keras.utils.set_random_seed(4)
-    sizes = LanguageModelSizes(cell="gru", embedding_size=8, layers=1, units=8, dropout=0.0)
-    language_model = LanguageModel(sizes, tokenizers[1].size, streams=2)
-    monkeypatch.setattr(fusion, "load_language_model", lambda *_, **__: (language_model, tokenizers[1], None))
     translator = make_translator(
         tiny_model, tokenizers, ensemble=[other_run], language_model=str(tmp_path), language_model_weight=0.5
     )

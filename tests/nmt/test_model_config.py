@@ -164,9 +164,9 @@ def test_sizes_that_follow_from_others() -> None:
 
 def test_width_of_the_readout() -> None:
     sizes = {"embedding_size": 3, "decoder_units": 5, "tie_embeddings": "none"}
-    assert ModelConfig.model_validate({**sizes, "readout": "maxout"}).projected_units == 3
-    assert ModelConfig.model_validate({**sizes, "readout": "maxout", "readout_units": 7}).projected_units == 7
-    assert ModelConfig.model_validate({**sizes, "readout": "none"}).projected_units == 5
+    assert ModelConfig.model_validate({**sizes, "readout": "maxout"}).hidden_units == 3
+    assert ModelConfig.model_validate({**sizes, "readout": "maxout", "readout_units": 7}).hidden_units == 7
+    assert ModelConfig.model_validate({**sizes, "readout": "none"}).hidden_units == 5
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,6 @@ LABELS = np.array([[5, 9, 4, END_ID], [7, 7, END_ID, PAD_ID], [11, END_ID, PAD_I
 WEIGHTS = (LABELS != PAD_ID).astype(np.float32)
 
 each_system = pytest.mark.parametrize("name", NAMES)
-QUICK = ("bahdanau2015", "cho2014", "gnmt2016", "luong2015")  # each way through the decoder; the rest combine them
-each_built = pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in NAMES]
-)
 
 
 def preset(name: str, overrides: Sequence[str] = ()) -> Config:
@@ -114,7 +110,7 @@ def test_sizes_can_be_divided(name: str) -> None:
 
 
 @pytest.mark.thorough
-@each_built
+@each_system
 def test_teacher_forcing_and_steps_give_a_sentence_the_same_probability(name: str) -> None:
     model = tiny_model(name)
     memory = model.remember(SOURCE)
@@ -128,7 +124,7 @@ def test_teacher_forcing_and_steps_give_a_sentence_the_same_probability(name: st
 
 
 @pytest.mark.thorough
-@each_built
+@each_system
 def test_a_gradient_reaches_every_variable(name: str) -> None:
     model = tiny_model(name)
     keras.utils.set_random_seed(2)
