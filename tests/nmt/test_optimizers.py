@@ -176,16 +176,17 @@ def test_the_average_reaches_the_decay_that_was_asked_for() -> None:
 
 @pytest.mark.parametrize("kind", ["adam", "adamw"])
 def test_the_fused_update_is_keras_own(kind: str) -> None:
-    """Over twenty steps whose gradients and learning rates differ; none of them is clipped."""
+    """Over twenty compiled steps whose gradients and learning rates differ; none of them is clipped."""
     optimizer, variables = prepared([3, 2], optimizer=kind, clip_norm=100.0)
     own = {"adam": keras.optimizers.Adam, "adamw": partial(keras.optimizers.AdamW, weight_decay=optimizer.weight_decay)}
     expected = own[kind](beta_2=optimizer.beta_2, epsilon=optimizer.epsilon)
     theirs = [keras.Variable(variable) for variable in variables]
+    compiled = tf.function(lambda gradients: optimizer.apply(gradients, variables))
     generator = np.random.default_rng(1)
     for rate in np.linspace(0.1, 0.001, 20):
         gradients = [tf.constant(generator.normal(size=variable.shape).astype(np.float32)) for variable in variables]
         optimizer.learning_rate = expected.learning_rate = rate
-        optimizer.apply(gradients, variables)
+        compiled(gradients)
         expected.apply(gradients, theirs)
     for mine, other in zip(values(variables), values(theirs), strict=True):
         assert mine == pytest.approx(other, abs=1e-5)
