@@ -47,7 +47,7 @@ def main() -> int:
         measure(arguments, job, workers, report)
     except (WorkerError, KeyboardInterrupt) as error:
         partial = arguments.results.with_suffix(".partial.json")
-        print(f"{error or 'stopped'}; what was measured is in {partial}", file=sys.stderr)
+        print(f"{str(error) or 'stopped'}; what was measured is in {partial}", file=sys.stderr)
         report.write(partial)
         return 1
     report.write(arguments.results)
