@@ -65,7 +65,7 @@ def difference(translator: Translator, sentences: list[Sentence]) -> float:
 
 def teacher_forced(model: Seq2Seq, source_ids: np.ndarray, target_ids: np.ndarray) -> np.ndarray:
     """Log-probabilities (batch, target_length, vocabulary) by `Seq2Seq.call`."""
-    logits = model({"source_ids": source_ids, "target_ids": target_ids}, training=False)
+    logits = model.logits({"source_ids": source_ids, "target_ids": target_ids}, training=False)
     return np.asarray(ops.convert_to_numpy(ops.log_softmax(ops.cast(logits, "float32"), axis=-1)))
 
 

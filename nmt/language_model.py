@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from nmt.blockwise_loss import Projection, blockwise_loss
 from nmt.cells import make_recurrent, state_sizes, take_step
 from nmt.config import LanguageModelSizes
 from nmt.precision import layers_of
@@ -68,7 +69,7 @@ class LanguageModel(keras.Model):
         """Nothing: the first call creates the variables, and Keras need not trace the model beforehand."""
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Logits of the next token at every position; the state that is left stays in the model for the next call.
+        """What becomes the logits of the next token at every position; the state that is left stays for the next call.
 
         The gradient ends where the state comes in: that is truncated back-propagation through time (Williams & Peng
         1990). The state is in variables of the model, so a checkpoint holds it.
@@ -79,7 +80,7 @@ class LanguageModel(keras.Model):
             training: whether dropout is on.
 
         Returns:
-            Logits (streams, length, vocabulary_size).
+            For `project`; (streams, length, units).
         """
         goes_on = ops.expand_dims(inputs["carry"], 1) > 0.0  # (streams, 1)
         # A step that was not finite and was skipped must not spoil those after it, so its state is left behind.
@@ -87,11 +88,23 @@ class LanguageModel(keras.Model):
             [ops.where(goes_on & ops.isfinite(part), part, 0.0) for part in (variable.value for variable in layer)]
             for layer in self.carried_state
         ]
-        logits, state = self.read(inputs["token_ids"], state, training)
+        outputs, state = self._run(inputs["token_ids"], state, training)
         for variables, tensors in zip(self.carried_state, state, strict=True):
             for variable, tensor in zip(variables, tensors, strict=True):
                 variable.assign(ops.cast(tensor, "float32"))
-        return logits
+        return outputs
+
+    def logits(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """Logits of the next token at every position (streams, length, vocabulary_size); arguments as of `call`."""
+        return self.project(self(inputs, training=training))
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The compiled loss of what `call` returned, which is projected here; called by Keras."""
+        variables = self.projection.variables if self.projection else [self.embedding.embeddings]
+        projection = Projection(self.project, variables, self.embedding.input_dim)
+        return blockwise_loss(self.loss, projection, [y_pred], y, sample_weight, training)
 
     def first_state(self, rows: int) -> State:
         """The state before a text: for each layer a list of zeros (rows, units)."""
@@ -109,13 +122,18 @@ class LanguageModel(keras.Model):
         Returns:
             Logits of the token after each one (rows, length, vocabulary_size), and the state after the last.
         """
+        outputs, state = self._run(token_ids, state, training)
+        return self.project(outputs), state
+
+    def _run(self, token_ids: Any, state: State, training: bool) -> tuple[Any, State]:
+        """The top layer's outputs (rows, length, units), and the state after the last token."""
         outputs = self.dropout(self.embedding(token_ids) * self.scale, training=training)
         new_state = []
         for i, layer in enumerate(self.recurrent_layers):
             hidden, *layer_state = layer(outputs, initial_state=state[i], training=training)
             new_state.append(layer_state)
             outputs = self._with_residual(i, outputs, self.dropout(hidden, training=training))  # (rows, length, units)
-        return self._project(outputs), new_state
+        return outputs, new_state
 
     def step(self, token_ids: Any, state: State) -> tuple[Any, None, State]:
         """Reads one token of each row: the same layers as `read`, one step.
@@ -136,13 +154,13 @@ class LanguageModel(keras.Model):
             hidden, layer_state = take_step(layer, outputs, state[i])
             new_state.append(layer_state)
             outputs = self._with_residual(i, outputs, hidden)
-        return ops.log_softmax(ops.cast(self._project(outputs), "float32"), axis=-1), None, new_state
+        return ops.log_softmax(ops.cast(self.project(outputs), "float32"), axis=-1), None, new_state
 
     def _with_residual(self, i: int, inputs: Any, outputs: Any) -> Any:
         """What layer `i` hands on: its outputs, and with `residual` its inputs too, from the second layer on."""
         return outputs + inputs if self.sizes.residual and i else outputs
 
-    def _project(self, outputs: Any) -> Any:
+    def project(self, outputs: Any) -> Any:
         """(..., units) to logits (..., vocabulary_size)."""
         return self.embedding(outputs, reverse=True) if self.projection is None else self.projection(outputs)
 
@@ -160,6 +178,7 @@ class LanguageModel(keras.Model):
     def _create_variables(self) -> None:
         """Calls every layer once, and leaves no trace in the state."""
         token_ids = np.full((self.streams, 2), END_ID, np.int32)
-        self({"token_ids": token_ids, "carry": np.zeros(self.streams, np.float32)})
+        with keras.name_scope(self.name, caller=self):  # the projection's, too, shall bear its name
+            self.logits({"token_ids": token_ids, "carry": np.zeros(self.streams, np.float32)})
         for variable in (variable for layer in self.carried_state for variable in layer):
             variable.assign(ops.zeros(variable.shape))

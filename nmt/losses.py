@@ -27,8 +27,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The weighted sum of the losses of all positions."""
-        total = super().__call__(y_true, y_pred, sample_weight)
-        return total * ops.stop_gradient(ops.where(ops.isfinite(total), 1.0, math.nan))
+        return with_gradient_if_finite(super().__call__(y_true, y_pred, sample_weight))
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of each position; labels (batch, length) and logits (batch, length, classes) to (batch, length)."""
@@ -44,3 +43,8 @@ class SmoothedCrossEntropy(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"smoothing": self.smoothing}
+
+
+def with_gradient_if_finite(total: Any) -> Any:
+    """The loss itself; where it is not finite, its gradient is NaN throughout."""
+    return total * ops.stop_gradient(ops.where(ops.isfinite(total), 1.0, math.nan))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from nmt.blockwise_loss import most_rows
 from nmt.config import Config, LanguageModelConfig, LanguageModelTraining, ModelConfig, TranslationTraining
 
 FLOAT_BYTES = 4
@@ -33,7 +34,8 @@ def training_memory(
     """Estimates the bytes that the training of a translation model needs.
 
     Counted are the weights, their copy that validates, the gradients, the optimizer's slots, what accumulates gradients
-    and averages weights, and the largest batch on its way through the model and back. Measured on a CPU, a process grew
+    and averages weights, and the largest batch on its way through the model and back, of whose logits only a block is
+    there at a time (see `nmt.blockwise_loss`). Measured on a CPU, a process grew
     by 0.9 to 1.2 times the estimate. Not counted are the libraries themselves (about 0.8 GB with TensorFlow), the
     corpus, which is mapped from the disk, what the allocator keeps in reserve, longer batches after subword sampling,
     the copies that a checkpoint is written from, and the translations of a validation.
@@ -61,7 +63,10 @@ def language_model_memory(config: LanguageModelConfig, parameters: int, vocabula
     model, (streams, length) = config.model, shape
     layers = VECTOR_COPIES * model.embedding_size + CELL_COPIES[model.cell] * model.units * model.layers
     logits = _logit_copies(config.training) * vocabulary
-    segment = streams * length * (_float_bytes(config.training) * layers + FLOAT_BYTES * logits)
+    positions = streams * length
+    segment = (
+        positions * _float_bytes(config.training) * layers + _at_once(positions, vocabulary) * FLOAT_BYTES * logits
+    )
     return _weight_bytes(config.training, parameters, parameters) + segment
 
 
@@ -98,8 +103,14 @@ def _batch_bytes(
         logits += LEXICAL_COPIES
     pairs = source_length * target_length
     layers = source_length * source + target_length * target + pairs * pair
-    loss = pairs * scores + target_length * logits * vocabulary
-    return rows * (_float_bytes(training) * layers + FLOAT_BYTES * loss)
+    loss = rows * pairs * scores + _at_once(rows * target_length, vocabulary) * logits * vocabulary
+    return rows * _float_bytes(training) * layers + FLOAT_BYTES * loss
+
+
+def _at_once(positions: int, vocabulary: int) -> int:
+    """How many positions have logits at the same time."""
+    limit = most_rows(vocabulary)
+    return positions if limit is None else min(positions, limit)
 
 
 def _logit_copies(training: AnyTraining) -> int:

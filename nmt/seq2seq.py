@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from nmt.blockwise_loss import Projection, blockwise_loss
 from nmt.config import ModelConfig
 from nmt.decoder import Decoder, Memory, Output
 from nmt.encoder import Encoder
@@ -40,6 +41,11 @@ class TargetEmbedding(keras.layers.ReversibleEmbedding):
                 initializer=self.embeddings_initializer,
                 name="reverse_embeddings",
             )
+
+    @property
+    def projection(self) -> Any:
+        """The variable that `call` with `reverse` reads."""
+        return self.embeddings if self.tie_weights else self.reverse_embeddings
 
 
 class Seq2Seq(keras.Model):
@@ -87,23 +93,39 @@ class Seq2Seq(keras.Model):
             self.encoder = Encoder(config, self.source_embedding, use_cudnn, name="encoder")
             self.decoder = Decoder(config, self.target_embedding, use_cudnn, name="decoder")
         ids = np.full((1, 2), END_ID, np.int32)
-        self({"source_ids": ids, "target_ids": ids})  # makes the variables
+        with keras.name_scope(self.name, caller=self):  # the projection's, too, shall bear its name
+            self.logits({"source_ids": ids, "target_ids": ids})
 
     def build(self, shapes: Any) -> None:
         """Nothing: the first call creates the variables, and Keras need not trace the model beforehand."""
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Logits of every target position, given all tokens before it.
+    def call(self, inputs: dict[str, Any], training: bool = False) -> Output:
+        """What becomes the logits of every target position, given all tokens before it.
 
         Args:
             inputs: `source_ids` (batch, source_length) and `target_ids` (batch, target_length), as in `Batch`.
             training: whether dropout is on.
 
         Returns:
-            Logits (batch, target_length, target_vocabulary_size).
+            For `project`; (batch, target_length, ...).
         """
         memory = self.remember(inputs["source_ids"], training=training)
-        return self._logits(self.decoder(inputs["target_ids"], memory=memory, training=training))
+        output: Output = self.decoder(inputs["target_ids"], memory=memory, training=training)
+        return output
+
+    def logits(self, inputs: dict[str, Any], training: bool = False) -> Any:
+        """Logits of every target position (batch, target_length, target_vocabulary_size); arguments as of `call`."""
+        return self.project(*self(inputs, training=training))
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The compiled loss of what `call` returned, which is projected here; called by Keras."""
+        lexical = self.decoder.lexical_model
+        variables = [self.target_embedding.projection, *(lexical.projection.variables if lexical else [])]
+        projection = Projection(self.project, variables, self.target_embedding.input_dim)
+        vectors = [part for part in y_pred if part is not None]
+        return blockwise_loss(self.loss, projection, vectors, y, sample_weight, training)
 
     def remember(self, source_ids: Any, training: bool = False) -> Memory:
         """Encodes the source for the decoder; source_ids are (batch, source_length)."""
@@ -117,11 +139,11 @@ class Seq2Seq(keras.Model):
             (rows, source_length; None without attention), and the new state.
         """
         output, weights, state = self.decoder.step(token_ids, state, memory)
-        return ops.log_softmax(ops.cast(self._logits(output), "float32"), axis=-1), weights, state
+        return ops.log_softmax(ops.cast(self.project(*output), "float32"), axis=-1), weights, state
 
-    def _logits(self, output: Output) -> Any:
-        """(..., target_vocabulary_size)."""
-        logits = self.target_embedding(output.hidden, reverse=True)
+    def project(self, hidden: Any, lexical: Any = None) -> Any:
+        """Logits (..., target_vocabulary_size) of the parts of an `Output`."""
+        logits = self.target_embedding(hidden, reverse=True)
         if self.decoder.lexical_model is None:
             return logits
-        return logits + self.decoder.lexical_model.logits(output.lexical)
+        return logits + self.decoder.lexical_model.logits(lexical)

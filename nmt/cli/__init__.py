@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from nmt.cli import config_commands, lm_commands
+from nmt.cli.allocator import share_one_arena
 from nmt.cli.average_command import average
 from nmt.cli.commands import evaluate, prepare, train
 from nmt.cli.export_command import export
@@ -107,4 +108,5 @@ app.add_typer(config_commands.app, name="config")
 
 def main() -> None:
     """Runs the command line."""
+    share_one_arena()
     app(prog_name="nmt")

@@ -79,5 +79,5 @@ def character_tokenizer(lines: Iterable[str], normalization: str = "nmt_nfkc") -
 def log_probs_of(model: Seq2Seq, source: list[int], target: list[int]) -> np.ndarray:
     """What a model says of a target, read at once: log-probabilities of each token and the end; (tokens + 1,)."""
     inputs = {"source_ids": np.array([[*source, END_ID]]), "target_ids": np.array([[START_ID, *target]])}
-    table = ops.convert_to_numpy(ops.log_softmax(model(inputs), axis=-1))[0]
+    table = ops.convert_to_numpy(ops.log_softmax(model.logits(inputs), axis=-1))[0]
     return np.asarray(table[np.arange(len(target) + 1), [*target, END_ID]])

@@ -121,7 +121,7 @@ def made(form: str) -> Seq2Seq:
 
 
 def log_probs_at_once(model: Seq2Seq, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    logits = model({"source_ids": source, "target_ids": target})
+    logits = model.logits({"source_ids": source, "target_ids": target})
     return ops.convert_to_numpy(ops.log_softmax(logits, axis=-1))
 
 
@@ -157,7 +157,7 @@ def test_both_ways_agree(form: str) -> None:
 def silent_variables(model: Seq2Seq) -> list[str]:
     """Paths of the variables that no gradient of a training step reaches."""
     with tf.GradientTape() as tape:
-        logits = model({"source_ids": SOURCE, "target_ids": TARGET}, training=True)
+        logits = model.logits({"source_ids": SOURCE, "target_ids": TARGET}, training=True)
         loss = SmoothedCrossEntropy(0.1)(LABELS, logits)
     gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
     return [
@@ -220,11 +220,11 @@ def test_one_graph_for_all_shapes(form: str) -> None:
     model = made(form)
     ids = tf.TensorSpec([None, None], tf.int32)
     logits = tf.function(
-        lambda source, target: model({"source_ids": source, "target_ids": target}), (ids, ids), autograph=False
+        lambda source, target: model.logits({"source_ids": source, "target_ids": target}), (ids, ids), autograph=False
     )
     for rows, length in ((2, 3), (1, 2), (2, 1)):
         source, target = SOURCE[:rows], TARGET[:rows, :length]
-        expected = model({"source_ids": source, "target_ids": target})
+        expected = model.logits({"source_ids": source, "target_ids": target})
         np.testing.assert_allclose(logits(tf.constant(source), tf.constant(target)), expected, atol=1e-5)
     assert logits.experimental_get_tracing_count() == 1
 
@@ -237,7 +237,7 @@ def test_a_training_step_in_one_graph_for_all_shapes() -> None:
 
     def gradients(source: Any, target: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model({"source_ids": source, "target_ids": target}, training=True) ** 2)
+            loss = tf.reduce_sum(model.logits({"source_ids": source, "target_ids": target}, training=True) ** 2)
         return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
     graph = tf.function(gradients, (ids, ids), autograph=False)

@@ -212,4 +212,4 @@ def test_tokens_of_the_target_are_shared(tokenizers: Tokenizers, other_run: str)
     (member,) = load_members(DecodingConfig(ensemble=[other_run]), tokenizers[1])
     assert member.target_tokenizer.size == 44 != member.source_tokenizer.size
     inputs = {"source_ids": np.array([[5, END_ID]]), "target_ids": np.array([[START_ID]])}
-    assert member.model(inputs).shape == (1, 1, 44)
+    assert member.model.logits(inputs).shape == (1, 1, 44)

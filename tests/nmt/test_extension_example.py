@@ -52,7 +52,7 @@ def make_model(query: str, **settings: Any) -> Seq2Seq:
 
 
 def logits_of(model: Seq2Seq, training: bool = False) -> Any:
-    return model({"source_ids": SOURCE, "target_ids": TARGET}, training=training)
+    return model.logits({"source_ids": SOURCE, "target_ids": TARGET}, training=training)
 
 
 def test_the_page_shows_an_attention_and_a_cell_in_few_lines(examples: dict[str, str]) -> None:

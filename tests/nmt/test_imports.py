@@ -15,9 +15,9 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("config", "files", "run_lock", "interruption"),
     ("tokenizer",),
     ("corpus",),
-    ("batches", "buckets", "segments", "prepared_text", "losses", "metrics", "schedules", "progress", "memory"),
-    ("search", "cells", "attention", "bridge", "readout", "lexical_model", "precision", "fused_adam"),
-    ("encoder", "optimizers", "subword_sampling", "noise", "tensorboard_log", "plots"),
+    ("batches", "buckets", "segments", "prepared_text", "losses", "metrics", "schedules", "progress"),
+    ("blockwise_loss", "search", "cells", "attention", "bridge", "readout", "lexical_model", "precision", "fused_adam"),
+    ("memory", "encoder", "optimizers", "subword_sampling", "noise", "tensorboard_log", "plots"),
     ("decoder",),
     ("seq2seq", "language_model"),
     ("checkpoints", "announcement", "text_generation", "language_model_scoring"),
@@ -34,8 +34,8 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 TENSORFLOW_ROOMS = ("nmt/export/", "nmt/saved_model/")
-# Inside a function: the command that prints versions, and an operation that Keras has no name for.
-LAZY_TENSORFLOW = ("nmt/cli", "nmt/versions.py", "nmt/fused_adam.py")
+# Inside a function: the command that prints versions, and what Keras has no name for.
+LAZY_TENSORFLOW = ("nmt/cli", "nmt/versions.py", "nmt/fused_adam.py", "nmt/blockwise_loss.py")
 DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus", "prepared_text"}
 WORDS_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "misc", "common"}
 

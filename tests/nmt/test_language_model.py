@@ -53,9 +53,11 @@ def test_parameters_counted_by_hand(tie: bool, units: int, projection: int) -> N
 @pytest.mark.parametrize("cell", CELLS)
 def test_two_halves_with_the_state_carried_are_the_whole(cell: str) -> None:
     model = make_model(cell, residual=True)
-    whole = numbers(model(inputs(TOKENS, 0.0)))
+    whole = numbers(model.logits(inputs(TOKENS, 0.0)))
     after_whole = carried(model)
-    halves = [numbers(model(inputs(half, carry))) for half, carry in ((TOKENS[:, :3], 0.0), (TOKENS[:, 3:], 1.0))]
+    halves = [
+        numbers(model.logits(inputs(half, carry))) for half, carry in ((TOKENS[:, :3], 0.0), (TOKENS[:, 3:], 1.0))
+    ]
     np.testing.assert_allclose(np.concatenate(halves, axis=1), whole, atol=1e-6)
     for expected, received in zip(after_whole, carried(model), strict=True):
         np.testing.assert_allclose(received, expected, atol=1e-6)
@@ -64,11 +66,11 @@ def test_two_halves_with_the_state_carried_are_the_whole(cell: str) -> None:
 
 def test_carry_decides_for_each_stream() -> None:
     model = make_model()
-    fresh = numbers(model(inputs(TOKENS, 0.0)))
-    gone_on = numbers(model(inputs(TOKENS, 1.0)))
+    fresh = numbers(model.logits(inputs(TOKENS, 0.0)))
+    gone_on = numbers(model.logits(inputs(TOKENS, 1.0)))
     assert np.abs(gone_on - fresh).max(axis=(1, 2)).min() > 1e-4
-    np.testing.assert_array_equal(numbers(model(inputs(TOKENS, 0.0))), fresh)
-    one_row = numbers(model(inputs(TOKENS, [1.0, 0.0])))
+    np.testing.assert_array_equal(numbers(model.logits(inputs(TOKENS, 0.0))), fresh)
+    one_row = numbers(model.logits(inputs(TOKENS, [1.0, 0.0])))
     np.testing.assert_array_equal(one_row[1], fresh[1])
     np.testing.assert_array_equal(one_row[0], gone_on[0])
 
@@ -88,7 +90,7 @@ def test_a_new_model_carries_nothing_and_its_state_is_no_parameter() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_read_is_call_without_the_memory(cell: str) -> None:
     model = make_model(cell)
-    called = numbers(model(inputs(TOKENS, 0.0)))
+    called = numbers(model.logits(inputs(TOKENS, 0.0)))
     before = carried(model)
     logits, state = model.read(TOKENS, model.first_state(2))
     np.testing.assert_allclose(numbers(logits), called, atol=1e-6)
@@ -124,10 +126,10 @@ def test_a_sentence_begins_after_the_end_of_another() -> None:
 def test_a_state_that_is_not_finite_is_left_behind() -> None:
     """After a step that was skipped, the next one reads as if it were the first."""
     model = make_model()
-    expected = numbers(model(inputs(TOKENS, 0.0)))
+    expected = numbers(model.logits(inputs(TOKENS, 0.0)))
     for variable in (variable for layer in model.carried_state for variable in layer):
         variable.assign(np.full(variable.shape, np.nan, np.float32))
-    np.testing.assert_allclose(numbers(model(inputs(TOKENS, 1.0))), expected, atol=1e-6)
+    np.testing.assert_allclose(numbers(model.logits(inputs(TOKENS, 1.0))), expected, atol=1e-6)
 
 
 def test_residual_adds_what_the_second_layer_was_given() -> None:
@@ -136,9 +138,9 @@ def test_residual_adds_what_the_second_layer_was_given() -> None:
         new.assign(old)
     first = plain.recurrent_layers[0](plain.embedding(TOKENS) * 4**0.5)[0]
     second = plain.recurrent_layers[1](first)[0]
-    np.testing.assert_allclose(numbers(plain(inputs(TOKENS, 0.0))), numbers(plain.projection(second)), atol=1e-6)
+    np.testing.assert_allclose(numbers(plain.logits(inputs(TOKENS, 0.0))), numbers(plain.projection(second)), atol=1e-6)
     expected = numbers(residual.projection(first + second))
-    np.testing.assert_allclose(numbers(residual(inputs(TOKENS, 0.0))), expected, atol=1e-6)
+    np.testing.assert_allclose(numbers(residual.logits(inputs(TOKENS, 0.0))), expected, atol=1e-6)
 
 
 @pytest.mark.thorough
@@ -147,7 +149,7 @@ def test_residual_adds_what_the_second_layer_was_given() -> None:
 def test_a_gradient_reaches_every_variable(cell: str, tie: bool) -> None:
     model = make_model(cell, tie_embeddings=tie, units=4 if tie else 5, dropout=0.2, recurrent_dropout=0.2)
     with tf.GradientTape() as tape:
-        loss = SmoothedCrossEntropy()(LABELS, model(inputs(TOKENS, 0.0), training=True), np.ones(LABELS.shape))
+        loss = SmoothedCrossEntropy()(LABELS, model.logits(inputs(TOKENS, 0.0), training=True), np.ones(LABELS.shape))
     gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
     silent = [
         variable.path
@@ -159,8 +161,10 @@ def test_a_gradient_reaches_every_variable(cell: str, tie: bool) -> None:
 
 def test_dropout_only_in_training() -> None:
     model = make_model(dropout=0.5)
-    np.testing.assert_array_equal(numbers(model(inputs(TOKENS, 0.0))), numbers(model(inputs(TOKENS, 0.0))))
-    first, second = (numbers(model(inputs(TOKENS, 0.0), training=True)) for _ in range(2))
+    np.testing.assert_array_equal(
+        numbers(model.logits(inputs(TOKENS, 0.0))), numbers(model.logits(inputs(TOKENS, 0.0)))
+    )
+    first, second = (numbers(model.logits(inputs(TOKENS, 0.0), training=True)) for _ in range(2))
     assert np.abs(first - second).max() > 0
 
 

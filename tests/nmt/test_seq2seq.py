@@ -131,7 +131,9 @@ def test_mixed_precision_is_close_to_float32(settings: dict[str, Any]) -> None:
     for old, new in zip(exact.trainable_variables, rough.trainable_variables, strict=True):
         new.assign(old)
     inputs = {"source_ids": SOURCE, "target_ids": TARGET}
-    np.testing.assert_allclose(np.array(exact(inputs)), np.array(keras.ops.cast(rough(inputs), "float32")), atol=0.05)
+    np.testing.assert_allclose(
+        np.array(exact.logits(inputs)), np.array(keras.ops.cast(rough.logits(inputs), "float32")), atol=0.05
+    )
 
 
 def test_padded_target_positions_do_not_change_the_loss() -> None:
@@ -140,7 +142,7 @@ def test_padded_target_positions_do_not_change_the_loss() -> None:
 
     def loss_of(padding: int) -> float:
         target, labels, weights = (np.pad(x, ((0, 0), (0, padding))) for x in (TARGET, LABELS, WEIGHTS))
-        return float(loss(labels, model({"source_ids": SOURCE, "target_ids": target}), sample_weight=weights))
+        return float(loss(labels, model.logits({"source_ids": SOURCE, "target_ids": target}), sample_weight=weights))
 
     assert loss_of(3) == pytest.approx(loss_of(0), abs=1e-6)
 
@@ -148,8 +150,10 @@ def test_padded_target_positions_do_not_change_the_loss() -> None:
 def test_dropout_only_in_training() -> None:
     model = make_model()
     inputs = {"source_ids": SOURCE, "target_ids": TARGET}
-    np.testing.assert_array_equal(np.array(model(inputs)), np.array(model(inputs)))
-    assert np.abs(np.array(model(inputs, training=True)) - np.array(model(inputs, training=True))).max() > 0
+    np.testing.assert_array_equal(np.array(model.logits(inputs)), np.array(model.logits(inputs)))
+    assert (
+        np.abs(np.array(model.logits(inputs, training=True)) - np.array(model.logits(inputs, training=True))).max() > 0
+    )
 
 
 def test_same_seed_same_weights() -> None:
@@ -176,11 +180,11 @@ for name in sys.argv[1:]:
     config = ModelConfig.model_validate_json(open(name + ".json").read())
     model = Seq2Seq(config, 12, 10)
     model.set_weights([given[f"{name}{i}"] for i in range(len(model.weights))])
-    found[name] = ops.convert_to_numpy(model(dict(ids)))
+    found[name] = ops.convert_to_numpy(model.logits(dict(ids)))
     memory = model.remember(ids["source_ids"])
     hypotheses = greedy_search(lambda *step: model.step(*step, memory), memory.state, np.array([4, 4]), 4)
     found[name + "_log_probs"] = ops.convert_to_numpy(hypotheses.log_probs)
-    assert np.isfinite(ops.convert_to_numpy(model(dict(ids), training=True))).all()
+    assert np.isfinite(ops.convert_to_numpy(model.logits(dict(ids), training=True))).all()
 np.savez("found.npz", **found)
 """
 
@@ -207,5 +211,5 @@ def test_same_values_on_jax(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", JAX_SCRIPT, *models], cwd=tmp_path, env=environment, check=True, timeout=300)
     found = np.load(tmp_path / "found.npz")
     for name, model in models.items():
-        np.testing.assert_allclose(found[name], np.array(model(inputs)), atol=1e-5)
+        np.testing.assert_allclose(found[name], np.array(model.logits(inputs)), atol=1e-5)
         np.testing.assert_allclose(found[name + "_log_probs"], np.array(search_log_probs(model)), atol=1e-5)

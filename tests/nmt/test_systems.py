@@ -52,7 +52,7 @@ def tiny_model(name: str) -> Seq2Seq:
 
 
 def log_probs_at_once(model: Seq2Seq, source: np.ndarray) -> np.ndarray:
-    logits = model({"source_ids": source, "target_ids": TARGET[: len(source)]})
+    logits = model.logits({"source_ids": source, "target_ids": TARGET[: len(source)]})
     return ops.convert_to_numpy(ops.log_softmax(logits, axis=-1))
 
 
@@ -129,7 +129,7 @@ def test_a_gradient_reaches_every_variable(name: str) -> None:
     model = tiny_model(name)
     keras.utils.set_random_seed(2)
     with tf.GradientTape() as tape:
-        logits = model({"source_ids": SOURCE, "target_ids": TARGET}, training=True)
+        logits = model.logits({"source_ids": SOURCE, "target_ids": TARGET}, training=True)
         loss = SmoothedCrossEntropy(0.1)(LABELS, logits, sample_weight=WEIGHTS)
     gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
     silent = [

@@ -19,6 +19,7 @@ from typing import Any
 from protocol import Finished, Job, Stopwatch, read_lines, spread, times_of, work, write_lines
 
 from nmt.batches import BatchPlan
+from nmt.cli.allocator import share_one_arena
 from nmt.config import Config, load_config
 from nmt.corpus import TokenLists
 from nmt.progress import Progress, Round
@@ -176,5 +177,6 @@ def _test_lines(job: Job) -> list[bytes]:
 
 
 if __name__ == "__main__":
+    share_one_arena()  # as `nmt` does
     tasks = {"train": train, "learn": learn, "translate": translate, "latency": latency}
     work(tasks, ("keras", "numpy", "tensorflow"))

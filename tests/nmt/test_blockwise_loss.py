@@ -1,0 +1,148 @@
+"""The loss in blocks against the loss of all rows at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nmt import blockwise_loss as module
+from nmt.blockwise_loss import Projection, blockwise_loss
+from nmt.losses import SmoothedCrossEntropy
+
+CLASSES = 7
+LENGTHS = (5, 3, 4)  # of three rows; the rest is padding
+WEIGHTS = np.array([[step < length for step in range(5)] for length in LENGTHS], np.float32) / sum(LENGTHS)
+
+
+@pytest.fixture(params=[1, 2, 5, 11, 12, 100], ids=lambda rows: f"{rows}_rows")
+def rows_a_block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Of twelve rows that count: one by one, in even and in uneven blocks, all at once."""
+    monkeypatch.setattr(module, "LOGITS", request.param * CLASSES)
+    monkeypatch.setattr(module, "LEAST_ROWS", 1)
+    return int(request.param)
+
+
+class Two:
+    """A projection of two vectors, of which one has a bias, like a model with a lexical model."""
+
+    def __init__(self, dtype: str = "float32") -> None:
+        self.layers = [keras.layers.Dense(CLASSES, use_bias=bias, dtype=dtype) for bias in (False, True)]
+        for layer, units in zip(self.layers, (4, 2), strict=True):
+            layer.build((None, units))
+        self.variables = [variable for layer in self.layers for variable in layer.variables]
+
+    def project(self, hidden: Any, lexical: Any) -> Any:
+        return self.layers[0](hidden) + self.layers[1](lexical)
+
+    def as_projection(self) -> Projection:
+        return Projection(self.project, self.variables, CLASSES)
+
+
+def batch() -> tuple[list[tf.Tensor], np.ndarray]:
+    """Vectors and labels."""
+    random = np.random.default_rng(3)
+    vectors = [tf.constant(random.standard_normal((3, 5, units)), tf.float32) for units in (4, 2)]
+    return vectors, random.integers(0, CLASSES, (3, 5)).astype(np.int32)
+
+
+def gradients(loss_of: Any, vectors: list[tf.Tensor], two: Two) -> tuple[float, list[np.ndarray]]:
+    """The loss and its gradients by all that goes in, from a graph, as training has one."""
+
+    @tf.function
+    def differentiate(*vectors: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(vectors)
+            loss = loss_of(list(vectors))
+        return loss, tape.gradient(loss, [*vectors, *(variable.value for variable in two.variables)])
+
+    loss, found = differentiate(*vectors)
+    return float(loss), [np.array(gradient) for gradient in found]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_and_gradients_are_those_of_all_rows_at_once(rows_a_block: int, smoothing: float) -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(smoothing), batch()
+    projection = two.as_projection()
+    found = gradients(lambda v: 3.0 * blockwise_loss(loss, projection, v, labels, WEIGHTS, True), vectors, two)
+    expected = gradients(lambda v: 3.0 * loss(labels, two.project(*v), WEIGHTS), vectors, two)
+    assert found[0] == pytest.approx(expected[0], rel=1e-6)
+    assert len(found[1]) == len(expected[1]) == 5
+    for ours, theirs in zip(found[1], expected[1], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_without_training_it_is_the_same_loss(rows_a_block: int) -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(), batch()
+    found = blockwise_loss(loss, two.as_projection(), vectors, labels, WEIGHTS, False)
+    assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors), WEIGHTS)), rel=1e-6)
+
+
+def test_without_weights_all_rows_count() -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(), batch()
+    found = blockwise_loss(loss, two.as_projection(), vectors, labels, None, True)
+    assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors))), rel=1e-6)
+
+
+def test_padding_has_no_vote_whatever_it_holds(rows_a_block: int) -> None:
+    """Not even by a number that is none."""
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(0.1), batch()
+    spoiled = [tf.where(WEIGHTS[..., None] > 0, part, math.nan) for part in vectors]
+    projection = two.as_projection()
+    found = gradients(lambda v: blockwise_loss(loss, projection, v, labels, WEIGHTS, True), spoiled, two)
+    expected = gradients(lambda v: loss(labels, two.project(*v), WEIGHTS), vectors, two)
+    assert found[0] == pytest.approx(expected[0], rel=1e-6)
+    for ours, theirs in zip(found[1], expected[1], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_one_row_that_is_not_finite_makes_every_gradient_nan(rows_a_block: int) -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(), batch()
+    vectors[0] = tf.tensor_scatter_nd_update(vectors[0], [[1, 1, 0]], [math.inf])
+    projection = two.as_projection()
+    found = gradients(lambda v: blockwise_loss(loss, projection, v, labels, WEIGHTS, True), vectors, two)
+    assert not math.isfinite(found[0])
+    counted = WEIGHTS > 0
+    assert all(np.isnan(gradient[counted]).all() for gradient in found[1][:2])
+    assert all(np.isnan(gradient).all() for gradient in found[1][2:])
+
+
+def test_a_batch_in_which_nothing_counts() -> None:
+    two, (vectors, labels) = Two(), batch()
+    projection, nothing = two.as_projection(), np.zeros_like(WEIGHTS)
+    loss, found = gradients(
+        lambda v: blockwise_loss(SmoothedCrossEntropy(), projection, v, labels, nothing, True), vectors, two
+    )
+    assert loss == 0.0
+    assert not any(gradient.any() for gradient in found)
+
+
+def test_in_bfloat16_the_loss_and_the_gradients_of_variables_stay_float32(rows_a_block: int) -> None:
+    two, loss, (vectors, labels) = Two("mixed_bfloat16"), SmoothedCrossEntropy(0.1), batch()
+    halved = [tf.cast(part, "bfloat16") for part in vectors]
+    projection = two.as_projection()
+    found = gradients(lambda v: blockwise_loss(loss, projection, v, labels, WEIGHTS, True), halved, two)
+    exact = gradients(lambda v: loss(labels, two.project(*v), WEIGHTS), halved, two)
+    assert [gradient.dtype for gradient in found[1]] == [tf.bfloat16.as_numpy_dtype] * 2 + [np.float32] * 3
+    assert found[0] == pytest.approx(exact[0], rel=1e-2)
+    for ours, theirs in zip(found[1], exact[1], strict=True):
+        np.testing.assert_allclose(ours.astype(np.float32), theirs.astype(np.float32), atol=1e-2)
+
+
+def test_no_block_has_more_rows_than_its_logits_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 15 rows twelve count, and at most five may stand together: three blocks of four."""
+    monkeypatch.setattr(module, "LOGITS", 5 * CLASSES)
+    monkeypatch.setattr(module, "LEAST_ROWS", 1)
+    two, (vectors, labels) = Two(), batch()
+    sizes = []
+
+    def loss(labels: Any, logits: Any, weights: Any) -> Any:
+        sizes.append([len(part) for part in (labels, logits, weights)])
+        return SmoothedCrossEntropy()(labels, logits, weights)
+
+    blockwise_loss(loss, two.as_projection(), vectors, labels, WEIGHTS, True)
+    assert sizes == [[4, 4, 4]] * 3
