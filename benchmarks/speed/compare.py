@@ -7,8 +7,10 @@ prepares Multi30k once, hands the peers the same pieces, trains every system for
 then measures in turns, round by round, each in a process of its own: training steps on batches of 64 sentences,
 translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). `--batches 64 128 256`
 looks for every system's best batch too. Everything runs on the processor: one of the peers' pinned packages knows no
-other device. Prints tables, and writes all figures with machine and versions to the file that `--results` names. Exit
-status 1 where a worker fails; what was measured until then stands in a file of its own.
+other device. With `--backend jax --only keras_nmt` this toolkit runs alone, on the graphics processor where JAX finds
+one; as JAX compiles for each shape of a batch, `--warm-up-steps` must be large enough to meet them all. Prints tables,
+and writes all figures with machine and versions to the file that `--results` names. Exit status 1 where a worker fails;
+what was measured until then stands in a file of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from contenders import Contender, contenders_of
+from contenders import OURS, Contender, contenders_of
 from corpus import ROOT, Corpus
 from install_peers import INSTALLS, is_installed, peers_folder
 from machine import SIZE, description
@@ -27,12 +29,15 @@ from report import Report
 from workers import WorkerError, Workers
 
 TASKS = ("train", "translate", "latency")
-SYSTEMS = ("keras_nmt", *INSTALLS)
+SYSTEMS = (OURS, *INSTALLS)
 
 
 def main() -> int:
     """Measures and reports."""
     arguments = _arguments()
+    if arguments.backend != "tensorflow" and arguments.only != [OURS]:
+        print(f"with --backend {arguments.backend} there is no peer to compare with; add --only {OURS}")
+        return 1
     missing = [name for name in arguments.only if name in INSTALLS and not is_installed(name, arguments.peers)]
     if missing:
         print(f"{missing[0]} is not installed; run benchmarks/speed/install_peers.py, or leave it out by --only")
@@ -40,9 +45,10 @@ def main() -> int:
     sizes = Sizes().widened(arguments.width)
     folder = arguments.folder.resolve()
     corpus = Corpus(arguments.corpus, folder / "corpus", sizes.vocabulary)
-    workers = Workers(folder / f"width-{arguments.width}", arguments.peers)
+    workers = Workers(folder / f"width-{arguments.width}", arguments.peers, arguments.backend)
     job = _job(arguments, sizes, corpus)
-    report = Report(job, corpus, description(), " ".join(sys.argv))
+    options = {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)}
+    report = Report(job, corpus, description(), options)
     try:
         measure(arguments, job, workers, report)
     except (WorkerError, KeyboardInterrupt) as error:
@@ -123,6 +129,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "speed.json")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="SYSTEM")
+    parser.add_argument(
+        "--backend", choices=("tensorflow", "jax"), default="tensorflow", help="Keras', of this toolkit"
+    )
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
     parser.add_argument("--batches", nargs="+", type=int, default=[64], help="sentences of a batch (default: 64)")
     parser.add_argument("--width", type=int, default=1, help="times the units of the described model (default: 1)")

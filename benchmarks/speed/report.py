@@ -18,6 +18,7 @@ from protocol import Job, read_lines
 UNITS = {"train": "target tokens/s", "translate": "lines/s", "latency": "ms a line"}
 TITLES = {"train": "Training", "translate": "Translating the test part", "latency": "Latency of one line, greedy"}
 LESS_IS_BETTER = {"latency"}
+PATHS = {"corpus", "folder", "scratch", "output", "hypotheses"}  # of this machine: no figures
 MATRIX_PRECISION = {"float32": "float32", "mixed_bfloat16": "bfloat16"}
 
 Answers = dict[Contender, list[dict[str, Any]]]
@@ -30,14 +31,14 @@ class Report:
         job: what all jobs have in common.
         corpus: what is trained on.
         machine: its description.
-        command: what was called.
+        options: what was asked for.
     """
 
-    def __init__(self, job: Job, corpus: Corpus, machine: dict[str, Any], command: str) -> None:
+    def __init__(self, job: Job, corpus: Corpus, machine: dict[str, Any], options: dict[str, Any]) -> None:
         self.job = job
         self.corpus = corpus
         self.machine = machine
-        self.command = command
+        self.options = options
         self.matrix_rates: list[dict[str, float]] = []
         self.learned: dict[Contender, dict[str, Any]] = {}
         self.answers: dict[str, Answers] = {}
@@ -101,12 +102,15 @@ class Report:
     def write(self, path: Path) -> None:
         """All that is known, as JSON; aside and renamed, so that a kill leaves the file of before."""
         values = {
-            "command": self.command,
+            "options": self.options,
             "machine": self.machine,
             "corpus": {"pairs": self.corpus.pairs, "mean_lengths": asdict(self.corpus.lengths)},
-            "job": asdict(self.job),
+            "job": _without_paths(asdict(self.job)),
             "matrix_rates": self.matrix_rates,
-            "learned": {str(contender): learned for contender, learned in self.learned.items()},
+            "learned": {
+                str(contender): learned | {"epochs": [_without_paths(epoch) for epoch in learned["epochs"]]}
+                for contender, learned in self.learned.items()
+            },
             "rounds": {task: _named(answers) for task, answers in self.answers.items()},
             "summary": {task: _named(self.summary(task)) for task in self.answers},
         }
@@ -172,3 +176,7 @@ def _cells(task: str, of: dict[str, Any], systems: list[str]) -> list[str]:
 
 def _named(by_contender: dict[Contender, Any]) -> dict[str, Any]:
     return {str(contender): values for contender, values in by_contender.items()}
+
+
+def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in PATHS}

@@ -32,11 +32,13 @@ class Workers:
     Args:
         folder: where models and logs are kept.
         peers: the folder of `install_peers.py`.
+        backend: Keras' backend of this toolkit; with JAX it may take a graphics processor.
     """
 
-    def __init__(self, folder: Path, peers: Path) -> None:
+    def __init__(self, folder: Path, peers: Path, backend: str = "tensorflow") -> None:
         self.folder = folder
         self.peers = peers
+        self.backend = backend
         folder.mkdir(parents=True, exist_ok=True)
 
     def model_folder(self, contender: Contender) -> Path:
@@ -81,8 +83,10 @@ class Workers:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
             "TF_CPP_MIN_LOG_LEVEL": "3",
-            "CUDA_VISIBLE_DEVICES": "-1",  # one of the peers would not see it anyway
+            "KERAS_BACKEND": self.backend,
         }
+        if self.backend == "tensorflow":
+            environment["CUDA_VISIBLE_DEVICES"] = "-1"  # one of the peers would not see it anyway
         log = self.folder / f"{name}.log"
         with log.open("w", encoding="utf-8") as file:
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=file, text=True, check=False)

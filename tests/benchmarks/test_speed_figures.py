@@ -85,7 +85,7 @@ def test_a_table_in_markdown() -> None:
 def report() -> Report:
     corpus: Any = SimpleNamespace(lengths=PAIR)
     job = Job("", "", "", "", "", "", sizes=TINY)
-    return Report(job, corpus, machine={}, command="")
+    return Report(job, corpus, machine={}, options={})
 
 
 def trained(tokens_per_second: float, megabytes: int = 1) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import keras
 from protocol import Finished, Job, Stopwatch, read_lines, spread, times_of, work, write_lines
 
 from nmt.batches import BatchPlan
@@ -179,4 +180,4 @@ def _test_lines(job: Job) -> list[bytes]:
 if __name__ == "__main__":
     share_one_arena()  # as `nmt` does
     tasks = {"train": train, "learn": learn, "translate": translate, "latency": latency}
-    work(tasks, ("keras", "numpy", "tensorflow"))
+    work(tasks, ("keras", "numpy", keras.backend.backend()))
