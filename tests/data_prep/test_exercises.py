@@ -167,10 +167,14 @@ def test_configurations_are_named_after_their_file(path: Path) -> None:
     [
         ("addition_reversed", "addition_plain", ["model.reverse_source: False -> True"]),
         ("addition_peeky", "addition_reversed", ["model.peeky: False -> True"]),
-        ("addition_attention", "addition_reversed", ["model.attention: none -> general"]),
+        (
+            "addition_attention",
+            "addition_reversed",
+            ["model.cell: gru -> lstm", "model.attention: none -> general", "training.learning_rate: 0.002 -> 0.003"],
+        ),
     ],
 )
-def test_one_addition_differs_from_another_in_one_thing(name: str, other: str, what: list[str]) -> None:
+def test_in_what_one_addition_differs_from_another(name: str, other: str, what: list[str]) -> None:
     before, after = (load_config(CONFIGS / f"{one}.yaml") for one in (other, name))
     assert differences(before, after) == [f"name: {other} -> {name}", *what]
 
