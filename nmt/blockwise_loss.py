@@ -36,9 +36,36 @@ class Projection(NamedTuple):
     classes: int
 
 
-def most_rows(classes: int) -> int | None:
-    """Of a block; None on backends whose arrays have no shapes that depend on values, and which have no blocks."""
-    return max(LEAST_ROWS, LOGITS // max(1, classes)) if keras.backend.backend() == "tensorflow" else None
+class ProjectingModel(keras.Model):
+    """A model whose `call` returns vectors that are projected where the loss is computed."""
+
+    def output_projection(self) -> Projection:
+        """What makes logits of the vectors.
+
+        Raises:
+            NotImplementedError: the model does not say.
+        """
+        raise NotImplementedError
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """The compiled loss of what `call` returned: one tensor, or a tuple of which some may be None."""
+        projection = self.output_projection()
+        vectors = [part for part in (y_pred if isinstance(y_pred, tuple) else (y_pred,)) if part is not None]
+        if has_blocks():
+            return blockwise_loss(self.loss, projection, vectors, y, sample_weight, training)
+        return super().compute_loss(x, y, projection.project(*vectors), sample_weight, training)
+
+
+def has_blocks() -> bool:
+    """Whether arrays may have shapes that depend on values, as blocks need it."""
+    return bool(keras.backend.backend() == "tensorflow")
+
+
+def most_rows(classes: int) -> int:
+    """Of a block."""
+    return max(LEAST_ROWS, LOGITS // max(1, classes))
 
 
 def blockwise_loss(
@@ -57,16 +84,13 @@ def blockwise_loss(
     Returns:
         The sum.
     """
-    limit = most_rows(projection.classes)
-    if limit is None:
-        return loss(labels, projection.project(*vectors), weights)
     if weights is None:
         weights = ops.ones(ops.shape(labels), "float32")
     counted = ops.nonzero(ops.reshape(weights, (-1,)))[0]
     *rows, labels, weights = (
         ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)
     )  # each (rows, ...)
-    blocks = ops.maximum(1, -(-ops.shape(labels)[0] // limit))
+    blocks = ops.maximum(1, -(-ops.shape(labels)[0] // most_rows(projection.classes)))
     size = -(-ops.shape(labels)[0] // blocks)
 
     def cut(i: Any, part: Any) -> Any:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from nmt.blockwise_loss import Projection, blockwise_loss
+from nmt.blockwise_loss import ProjectingModel, Projection
 from nmt.cells import make_recurrent, state_sizes, take_step
 from nmt.config import LanguageModelSizes
 from nmt.precision import layers_of
@@ -21,7 +21,7 @@ from nmt.tokenizer import END_ID, START_ID
 State = list[list[Any]]
 
 
-class LanguageModel(keras.Model):
+class LanguageModel(ProjectingModel):
     """A recurrent language model over token ids.
 
     A text is its lines one after the other, each followed by the end of sentence: a line begins after an end of
@@ -98,13 +98,10 @@ class LanguageModel(keras.Model):
         """Logits of the next token at every position (streams, length, vocabulary_size); arguments as of `call`."""
         return self.project(self(inputs, training=training))
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """The compiled loss of what `call` returned, which is projected here; called by Keras."""
+    def output_projection(self) -> Projection:
+        """What makes logits of what `call` returns, for the loss."""
         variables = self.projection.variables if self.projection else [self.embedding.embeddings]
-        projection = Projection(self.project, variables, self.embedding.input_dim)
-        return blockwise_loss(self.loss, projection, [y_pred], y, sample_weight, training)
+        return Projection(self.project, variables, self.embedding.input_dim)
 
     def first_state(self, rows: int) -> State:
         """The state before a text: for each layer a list of zeros (rows, units)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from nmt.blockwise_loss import most_rows
+from nmt.blockwise_loss import has_blocks, most_rows
 from nmt.config import Config, LanguageModelConfig, LanguageModelTraining, ModelConfig, TranslationTraining
 
 FLOAT_BYTES = 4
@@ -109,8 +109,7 @@ def _batch_bytes(
 
 def _at_once(positions: int, vocabulary: int) -> int:
     """How many positions have logits at the same time."""
-    limit = most_rows(vocabulary)
-    return positions if limit is None else min(positions, limit)
+    return min(positions, most_rows(vocabulary)) if has_blocks() else positions
 
 
 def _logit_copies(training: AnyTraining) -> int:

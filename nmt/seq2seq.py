@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from nmt.blockwise_loss import Projection, blockwise_loss
+from nmt.blockwise_loss import ProjectingModel, Projection
 from nmt.config import ModelConfig
 from nmt.decoder import Decoder, Memory, Output
 from nmt.encoder import Encoder
@@ -48,7 +48,7 @@ class TargetEmbedding(keras.layers.ReversibleEmbedding):
         return self.embeddings if self.tie_weights else self.reverse_embeddings
 
 
-class Seq2Seq(keras.Model):
+class Seq2Seq(ProjectingModel):
     """A recurrent encoder-decoder over token ids.
 
     Args:
@@ -117,15 +117,11 @@ class Seq2Seq(keras.Model):
         """Logits of every target position (batch, target_length, target_vocabulary_size); arguments as of `call`."""
         return self.project(*self(inputs, training=training))
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """The compiled loss of what `call` returned, which is projected here; called by Keras."""
+    def output_projection(self) -> Projection:
+        """What makes logits of what `call` returns, for the loss."""
         lexical = self.decoder.lexical_model
         variables = [self.target_embedding.projection, *(lexical.projection.variables if lexical else [])]
-        projection = Projection(self.project, variables, self.target_embedding.input_dim)
-        vectors = [part for part in y_pred if part is not None]
-        return blockwise_loss(self.loss, projection, vectors, y, sample_weight, training)
+        return Projection(self.project, variables, self.target_embedding.input_dim)
 
     def remember(self, source_ids: Any, training: bool = False) -> Memory:
         """Encodes the source for the decoder; source_ids are (batch, source_length)."""

@@ -171,6 +171,7 @@ import sys
 import numpy as np
 from keras import backend, ops
 from nmt.config import ModelConfig
+from nmt.losses import SmoothedCrossEntropy
 from nmt.search.greedy import greedy_search
 from nmt.seq2seq import Seq2Seq
 
@@ -185,6 +186,9 @@ for name in sys.argv[1:]:
     hypotheses = greedy_search(lambda *step: model.step(*step, memory), memory.state, np.array([4, 4]), 4)
     found[name + "_log_probs"] = ops.convert_to_numpy(hypotheses.log_probs)
     assert np.isfinite(ops.convert_to_numpy(model.logits(dict(ids), training=True))).all()
+    model.compile(optimizer="sgd", loss=SmoothedCrossEntropy(0.1))
+    found[name + "_loss"] = model.test_on_batch(dict(ids), ids["target_ids"], np.ones(ids["target_ids"].shape))
+    assert model._compile_loss.built  # else Keras traces the model anew before every step
 np.savez("found.npz", **found)
 """
 
@@ -212,4 +216,7 @@ def test_same_values_on_jax(tmp_path: Path) -> None:
     found = np.load(tmp_path / "found.npz")
     for name, model in models.items():
         np.testing.assert_allclose(found[name], np.array(model.logits(inputs)), atol=1e-5)
+        model.compile(loss=SmoothedCrossEntropy(0.1))
+        loss = model.test_on_batch(inputs, inputs["target_ids"], np.ones(inputs["target_ids"].shape))
+        np.testing.assert_allclose(found[name + "_loss"], loss, rtol=1e-5)
         np.testing.assert_allclose(found[name + "_log_probs"], np.array(search_log_probs(model)), atol=1e-5)
