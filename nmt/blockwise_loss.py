@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from nmt.losses import with_gradient_if_finite
+from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
 LOGITS = 8_000_000  # of a block: in float32 32 MB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
@@ -37,7 +37,7 @@ class Projection(NamedTuple):
 
 
 class ProjectingModel(keras.Model):
-    """A model whose `call` returns vectors that are projected where the loss is computed."""
+    """A model whose `call`, and so `predict`, gives vectors that are projected where loss and metrics are computed."""
 
     def output_projection(self) -> Projection:
         """What makes logits of the vectors.
@@ -50,12 +50,22 @@ class ProjectingModel(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The compiled loss of what `call` returned: one tensor, or a tuple of which some may be None."""
-        projection = self.output_projection()
-        vectors = [part for part in (y_pred if isinstance(y_pred, tuple) else (y_pred,)) if part is not None]
-        if has_blocks():
-            return blockwise_loss(self.loss, projection, vectors, y, sample_weight, training)
-        return super().compute_loss(x, y, projection.project(*vectors), sample_weight, training)
+        """The compiled loss of what `call` returned, in blocks where it is a sum over the rows."""
+        if has_blocks() and isinstance(self.loss, SmoothedCrossEntropy):
+            return blockwise_loss(self.loss, self.output_projection(), _there(y_pred), y, sample_weight, training)
+        return super().compute_loss(x, y, self._logits(y_pred), sample_weight, training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The compiled metrics of the logits; a backend leaves out what no metric reads."""
+        return super().compute_metrics(x, y, self._logits(y_pred), sample_weight)
+
+    def _logits(self, output: Any) -> Any:
+        return self.output_projection().project(*_there(output))
+
+
+def _there(output: Any) -> list[Any]:
+    """The tensors of what `call` returned: one, or a tuple of which some may be None."""
+    return [part for part in (output if isinstance(output, tuple) else (output,)) if part is not None]
 
 
 def has_blocks() -> bool:
@@ -78,14 +88,14 @@ def blockwise_loss(
         projection: makes the logits.
         vectors: what it takes; each (batch, length, units).
         labels: (batch, length).
-        weights: 0 where a row does not count; (batch, length), or None where all count alike.
+        weights: 0 where a row does not count; (batch, length), (batch,), or None where all count alike.
         training: whether the gradient will be asked for.
 
     Returns:
         The sum.
     """
-    if weights is None:
-        weights = ops.ones(ops.shape(labels), "float32")
+    ones = ops.ones(ops.shape(labels), "float32")
+    weights = ones if weights is None else ones * ops.reshape(weights, (ops.shape(labels)[0], -1))
     counted = ops.nonzero(ops.reshape(weights, (-1,)))[0]
     *rows, labels, weights = (
         ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)

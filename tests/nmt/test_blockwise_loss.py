@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from nmt import blockwise_loss as module
-from nmt.blockwise_loss import Projection, blockwise_loss
+from nmt.blockwise_loss import ProjectingModel, Projection, blockwise_loss
 from nmt.losses import SmoothedCrossEntropy
 
 CLASSES = 7
@@ -88,6 +88,14 @@ def test_without_weights_all_rows_count() -> None:
     assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors))), rel=1e-6)
 
 
+def test_a_weight_for_each_sentence(rows_a_block: int) -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(), batch()
+    weights = np.array([1.0, 2.0, 0.0], np.float32)
+    found = blockwise_loss(loss, two.as_projection(), vectors, labels, weights, True)
+    expected = loss(labels, two.project(*vectors), np.repeat(weights[:, None], 5, axis=1))
+    assert float(found) == pytest.approx(float(expected), rel=1e-6)
+
+
 def test_padding_has_no_vote_whatever_it_holds(rows_a_block: int) -> None:
     """Not even by a number that is none."""
     two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(0.1), batch()
@@ -146,3 +154,33 @@ def test_no_block_has_more_rows_than_its_logits_allow(monkeypatch: pytest.Monkey
 
     blockwise_loss(loss, two.as_projection(), vectors, labels, WEIGHTS, True)
     assert sizes == [[4, 4, 4]] * 3
+
+
+class Model(ProjectingModel):
+    """Its vectors are its inputs, and what is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(CLASSES)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return inputs, None
+
+    def output_projection(self) -> Projection:
+        return Projection(self.dense, self.dense.variables, CLASSES)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [SmoothedCrossEntropy(0.1), keras.losses.SparseCategoricalCrossentropy(from_logits=True)],
+    ids=["ours", "mean"],
+)
+def test_a_model_has_the_loss_and_the_metrics_of_its_logits(rows_a_block: int, loss: keras.losses.Loss) -> None:
+    """Also a loss that is a mean over the batch, which blocks would spoil."""
+    model, (vectors, labels) = Model(), batch()
+    model.dense.build((None, 4))
+    model.compile(loss=loss, metrics=["accuracy"], run_eagerly=True)
+    found = model.test_on_batch(vectors[0], labels, WEIGHTS, return_dict=True)
+    logits = model.dense(vectors[0])
+    assert found["loss"] == pytest.approx(float(loss(labels, logits, WEIGHTS)), rel=1e-5)
+    assert found["accuracy"] == pytest.approx(float((np.argmax(logits, axis=-1) == labels).mean()))
