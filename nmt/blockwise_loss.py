@@ -3,7 +3,7 @@
 A projection makes of each row as many numbers as there are classes. The loss, its gradient and what stands between them
 have as many again, and for a long batch that is more than all the rest of a training holds. Here a block of rows goes
 the whole way, from the projection to the gradients of all that went in, before the next one begins; rows that do not
-count are left out. Knows neither the model nor what the loss is.
+count are left out. Knows neither encoder nor decoder.
 """
 
 from __future__ import annotations
