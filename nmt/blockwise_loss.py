@@ -18,6 +18,7 @@ from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
 LOGITS = 8_000_000  # of a block: in float32 32 MB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
+ONE_BY_ONE = 1  # else TensorFlow begins up to ten blocks at once
 
 Loss = Callable[[Any, Any, Any], Any]
 
@@ -51,25 +52,24 @@ class ProjectingModel(keras.Model):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """The compiled loss of what `call` returned, in blocks where it is a sum over the rows."""
-        if has_blocks() and isinstance(self.loss, SmoothedCrossEntropy):
-            return blockwise_loss(self.loss, self.output_projection(), _there(y_pred), y, sample_weight, training)
+        if has_blocks() and type(self.loss) is SmoothedCrossEntropy:
+            vectors = y_pred if isinstance(y_pred, tuple) else (y_pred,)
+            total = blockwise_loss(self.loss, self.output_projection(), vectors, y, sample_weight, training)
+            return total + sum(self.losses)  # what layers add, such as the penalty of a regularizer
         return super().compute_loss(x, y, self._logits(y_pred), sample_weight, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The compiled metrics of the logits; a backend leaves out what no metric reads."""
-        return super().compute_metrics(x, y, self._logits(y_pred), sample_weight)
+        """The compiled metrics of the logits."""
+        if self._compile_metrics is not None:
+            y_pred = self._logits(y_pred)
+        return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def _logits(self, output: Any) -> Any:
-        return self.output_projection().project(*_there(output))
-
-
-def _there(output: Any) -> list[Any]:
-    """The tensors of what `call` returned: one, or a tuple of which some may be None."""
-    return [part for part in (output if isinstance(output, tuple) else (output,)) if part is not None]
+        return self.output_projection().project(*(output if isinstance(output, tuple) else (output,)))
 
 
 def has_blocks() -> bool:
-    """Whether arrays may have shapes that depend on values, as blocks need it."""
+    """Whether the backend is TensorFlow; no other one has them here."""
     return bool(keras.backend.backend() == "tensorflow")
 
 
@@ -94,8 +94,11 @@ def blockwise_loss(
     Returns:
         The sum.
     """
-    ones = ops.ones(ops.shape(labels), "float32")
-    weights = ones if weights is None else ones * ops.reshape(weights, (ops.shape(labels)[0], -1))
+    if weights is None:
+        weights = ops.ones(ops.shape(labels), "float32")
+    elif len(weights.shape) == 1:
+        weights = weights[:, None]
+    weights = ops.broadcast_to(weights, ops.shape(labels))
     counted = ops.nonzero(ops.reshape(weights, (-1,)))[0]
     *rows, labels, weights = (
         ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)
@@ -115,10 +118,21 @@ def blockwise_loss(
     if training:
         total = _with_gradient(loss_of_block, rows, values, blocks, cut)
     else:
-        total = ops.fori_loop(
-            0, blocks, lambda i, total: total + loss_of_block(i, [cut(i, part) for part in rows], values), 0.0
-        )
+        total = _without_gradient(loss_of_block, rows, values, blocks, cut)
     return with_gradient_if_finite(total)
+
+
+def _without_gradient(
+    loss_of_block: Callable[..., Any], rows: list[Any], values: list[Any], blocks: Any, cut: Callable[..., Any]
+) -> Any:
+    """The sum over the blocks."""
+    import tensorflow as tf
+
+    def add_block(i: Any, total: Any) -> tuple[Any, Any]:
+        return i + 1, total + loss_of_block(i, [cut(i, part) for part in rows], values)
+
+    start = tf.constant(0), tf.constant(0.0)
+    return tf.while_loop(lambda i, _: i < blocks, add_block, start, parallel_iterations=ONE_BY_ONE)[1]
 
 
 def _with_gradient(
@@ -142,7 +156,9 @@ def _with_gradient(
 
         arrays = [tf.TensorArray(part.dtype, blocks, infer_shape=False) for part in parts]
         start = tf.constant(0), tf.constant(0.0), arrays, [tf.zeros_like(value) for value in variables]
-        _, total, arrays, by_variables = tf.while_loop(lambda i, *_: i < blocks, add_block, start)
+        _, total, arrays, by_variables = tf.while_loop(
+            lambda i, *_: i < blocks, add_block, start, parallel_iterations=ONE_BY_ONE
+        )
         by_parts = [tf.ensure_shape(array.concat(), part.shape) for array, part in zip(arrays, parts, strict=True)]
         return total, lambda upstream: [tf.cast(upstream, one.dtype) * one for one in (*by_parts, *by_variables)]
 

@@ -95,7 +95,10 @@ class LanguageModel(ProjectingModel):
         return outputs
 
     def logits(self, inputs: dict[str, Any], training: bool = False) -> Any:
-        """Logits of the next token at every position (streams, length, vocabulary_size); arguments as of `call`."""
+        """Logits of the next token at every position (streams, length, vocabulary_size).
+
+        Arguments and what becomes of the state as in `call`; `read` leaves the model as it is.
+        """
         return self.project(self(inputs, training=training))
 
     def output_projection(self) -> Projection:

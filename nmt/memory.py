@@ -1,6 +1,6 @@
 """How much memory a training needs, and what to change where there is too little.
 
-Knows sizes, and nothing of models, devices or backends.
+Knows sizes, and nothing of models or devices.
 """
 
 from __future__ import annotations

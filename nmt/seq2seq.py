@@ -13,7 +13,7 @@ from keras import ops
 
 from nmt.blockwise_loss import ProjectingModel, Projection
 from nmt.config import ModelConfig
-from nmt.decoder import Decoder, Memory, Output
+from nmt.decoder import Decoder, Memory
 from nmt.encoder import Encoder
 from nmt.precision import layers_of
 from nmt.tokenizer import END_ID
@@ -99,7 +99,7 @@ class Seq2Seq(ProjectingModel):
     def build(self, shapes: Any) -> None:
         """Nothing: the first call creates the variables, and Keras need not trace the model beforehand."""
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> Output:
+    def call(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, ...]:
         """What becomes the logits of every target position, given all tokens before it.
 
         Args:
@@ -107,11 +107,12 @@ class Seq2Seq(ProjectingModel):
             training: whether dropout is on.
 
         Returns:
-            For `project`; (batch, target_length, ...).
+            What `project` takes: `hidden` (batch, target_length, hidden_units), and with a lexical model its vector
+            (batch, target_length, embedding_size).
         """
         memory = self.remember(inputs["source_ids"], training=training)
-        output: Output = self.decoder(inputs["target_ids"], memory=memory, training=training)
-        return output
+        output = self.decoder(inputs["target_ids"], memory=memory, training=training)
+        return tuple(part for part in output if part is not None)
 
     def logits(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """Logits of every target position (batch, target_length, target_vocabulary_size); arguments as of `call`."""

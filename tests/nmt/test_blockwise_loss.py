@@ -157,14 +157,14 @@ def test_no_block_has_more_rows_than_its_logits_allow(monkeypatch: pytest.Monkey
 
 
 class Model(ProjectingModel):
-    """Its vectors are its inputs, and what is not there."""
+    """Its vectors are its inputs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.dense = keras.layers.Dense(CLASSES)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        return inputs, None
+        return inputs
 
     def output_projection(self) -> Projection:
         return Projection(self.dense, self.dense.variables, CLASSES)

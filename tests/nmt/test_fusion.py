@@ -172,7 +172,7 @@ def test_log_probability_is_the_weighted_sum_of_both(
         labels = [*target, END_ID]
         inputs = {"source_ids": np.array([[*source, END_ID]]), "target_ids": np.array([[START_ID, *target]])}
         logits, _ = language_model.read(np.array([[END_ID, *target]]), language_model.first_state(1))
-        expected = log_prob_of(tiny_model(inputs), labels) + 0.5 * log_prob_of(logits, labels)
+        expected = log_prob_of(tiny_model.logits(inputs), labels) + 0.5 * log_prob_of(logits, labels)
         assert log_prob == pytest.approx(expected, abs=1e-4)
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from nmt import blockwise_loss
 from nmt.config import ModelConfig
 from nmt.losses import SmoothedCrossEntropy
 from nmt.search.greedy import greedy_search
@@ -164,6 +166,41 @@ def test_same_seed_same_weights() -> None:
     first, second, other = ([np.array(v) for v in model.trainable_variables] for model in models)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"tie_embeddings": "none"}, {"tie_embeddings": "all"}, {"attention": "general", "lexical_model": True}],
+    ids=["untied", "tied", "lexical model"],
+)
+def test_the_loss_in_blocks_has_the_gradients_of_the_logits_loss(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blockwise_loss, "LEAST_ROWS", 3)
+    monkeypatch.setattr(blockwise_loss, "LOGITS", 0)
+    sizes = {"source": 10} if settings.get("tie_embeddings") == "all" else {}
+    model = make_model(**settings, **sizes)
+    loss = SmoothedCrossEntropy(0.1)
+    model.compile(loss=loss)
+    inputs = {"source_ids": SOURCE % 10, "target_ids": TARGET}
+    weights = np.ones(TARGET.shape, np.float32)
+    variables = [variable.value for variable in model.trainable_variables]
+    gradients = []
+    for in_blocks in (True, False):
+        with tf.GradientTape() as tape:
+            if in_blocks:
+                total = model.compute_loss(inputs, TARGET, model(inputs), weights)
+            else:
+                total = loss(TARGET, model.logits(inputs), weights)
+        gradients.append([tf.convert_to_tensor(one).numpy() for one in tape.gradient(total, variables)])
+    for ours, expected in zip(*gradients, strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_predict_gives_what_the_projection_takes() -> None:
+    model = make_model()
+    (hidden,) = model.predict({"source_ids": SOURCE, "target_ids": TARGET}, verbose=0)
+    assert hidden.shape == (*TARGET.shape, model.config.hidden_units)
 
 
 JAX_SCRIPT = """
