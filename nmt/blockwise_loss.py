@@ -46,15 +46,14 @@ class ProjectingModel(keras.Model):
         Raises:
             NotImplementedError: the model does not say.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define output_projection()")
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
         """The compiled loss of what `call` returned, in blocks where it is a sum over the rows."""
         if has_blocks() and type(self.loss) is SmoothedCrossEntropy:
-            vectors = y_pred if isinstance(y_pred, tuple) else (y_pred,)
-            total = blockwise_loss(self.loss, self.output_projection(), vectors, y, sample_weight, training)
+            total = blockwise_loss(self.loss, self.output_projection(), _tuple(y_pred), y, sample_weight, training)
             return total + sum(self.losses)  # what layers add, such as the penalty of a regularizer
         return super().compute_loss(x, y, self._logits(y_pred), sample_weight, training)
 
@@ -65,7 +64,12 @@ class ProjectingModel(keras.Model):
         return super().compute_metrics(x, y, y_pred, sample_weight)
 
     def _logits(self, output: Any) -> Any:
-        return self.output_projection().project(*(output if isinstance(output, tuple) else (output,)))
+        return self.output_projection().project(*_tuple(output))
+
+
+def _tuple(output: Any) -> tuple[Any, ...]:
+    """What `call` returned: one tensor, or a tuple of them."""
+    return output if isinstance(output, tuple) else (output,)
 
 
 def has_blocks() -> bool:

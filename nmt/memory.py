@@ -35,10 +35,10 @@ def training_memory(
 
     Counted are the weights, their copy that validates, the gradients, the optimizer's slots, what accumulates gradients
     and averages weights, and the largest batch on its way through the model and back, of whose logits only a block is
-    there at a time (see `nmt.blockwise_loss`). Measured on a CPU, a process grew
-    by 0.9 to 1.2 times the estimate. Not counted are the libraries themselves (about 0.8 GB with TensorFlow), the
-    corpus, which is mapped from the disk, what the allocator keeps in reserve, longer batches after subword sampling,
-    the copies that a checkpoint is written from, and the translations of a validation.
+    there at a time (see `nmt.blockwise_loss`). Before there were blocks, a process on a CPU grew by 0.9 to 1.2 times
+    the estimate. Not counted are the gradient that a block adds to the projection's, the libraries themselves (about
+    0.8 GB with TensorFlow), the corpus, which is mapped from the disk, what the allocator keeps in reserve, longer
+    batches after subword sampling, the copies that a checkpoint is written from, and the translations of a validation.
 
     Args:
         config: the model's sizes and the training's switches.

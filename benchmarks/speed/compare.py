@@ -91,13 +91,7 @@ def _in_turn(contenders: list[Contender], number: int) -> list[Contender]:
 
 def _job(arguments: argparse.Namespace, sizes: Sizes, corpus: Corpus) -> Job:
     """What all jobs have in common."""
-    return Job(
-        task="",
-        corpus=str(corpus.folder),
-        fingerprint=corpus.prepared.fingerprint,
-        folder="",
-        scratch="",
-        output="",
+    return corpus.job(
         sentences=arguments.batches[0],
         beam_size=arguments.beam_size,
         warm_up_steps=arguments.warm_up_steps,

@@ -16,9 +16,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from arithmetic import Lengths
-from protocol import write_lines
+from protocol import Job, write_lines
 
 from nmt.corpus import PARTS, PreparedCorpus, TokenLists
 from nmt.tokenizer import END_ID, Tokenizer
@@ -63,6 +64,18 @@ class Corpus:
         """Mean lengths of the training part."""
         tokens = self.prepared.tokens("train")
         return Lengths(*(float(lists.lengths.mean()) + 1.0 for lists in (tokens.source, tokens.target)))
+
+    def job(self, **more: Any) -> Job:
+        """What all jobs on this corpus have in common; the rest of `more`, or as each job needs it."""
+        return Job(
+            task="",
+            corpus=str(self.folder),
+            fingerprint=self.prepared.fingerprint,
+            folder="",
+            scratch="",
+            output="",
+            **more,
+        )
 
     def text_of(self, hypotheses: list[str]) -> list[str]:
         """Text of lines of pieces."""

@@ -5,6 +5,7 @@
 measures this toolkit alone, in turns: training with so many times the units, training on sentences joined so many at a
 time, and translation of the test part with so many times the beam. Prints target tokens (or lines) a second, and the
 exponent between neighbours: -1 where twice the size takes twice the time for a token, 0 where it costs nothing.
+Exit status 1 where a worker fails.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 from contenders import OURS, Contender
@@ -26,7 +27,7 @@ from install_peers import peers_folder
 from machine import description
 from protocol import Job, Sizes
 from report import figure
-from workers import Workers
+from workers import WorkerError, Workers
 
 CONTENDER = Contender(OURS, "float32", 64)
 Measure = Callable[[int], float]
@@ -37,11 +38,15 @@ def main() -> int:
     arguments = _arguments()
     growth = Growth(arguments)
     measured: dict[str, dict[int, list[float]]] = {name: {} for name in growth.measures}
-    for number in range(arguments.rounds):
-        for name, measure in growth.measures.items():
-            for factor in arguments.factors:
-                measured[name].setdefault(factor, []).append(measure(factor))
-                print(f"round {number + 1}, {name} {factor}: {measured[name][factor][-1]:,.1f}", file=sys.stderr)
+    try:
+        for number, (name, measure), factor in product(
+            range(1, arguments.rounds + 1), growth.measures.items(), arguments.factors
+        ):
+            measured[name].setdefault(factor, []).append(measure(factor))
+            print(f"round {number}, {name} {factor}: {measured[name][factor][-1]:,.1f}", file=sys.stderr)
+    except WorkerError as error:
+        print(error, file=sys.stderr)
+        return 1
     summary = {name: {factor: range_of(of) for factor, of in values.items()} for name, values in measured.items()}
     for name, values in summary.items():
         print(f"\n{name}\n\n{table(('times', 'a second', 'exponent'), rows_of(values))}")
@@ -105,13 +110,7 @@ class Growth:
                 raw = join_sentences(raw, self._folder / f"joined-{length}", length)
             self._corpora[length] = Corpus(raw, self._folder / name, Sizes().vocabulary)
         corpus = self._corpora[length]
-        return Job(
-            task="",
-            corpus=str(corpus.folder),
-            fingerprint=corpus.prepared.fingerprint,
-            folder="",
-            scratch="",
-            output="",
+        return corpus.job(
             seconds=self._arguments.seconds,
             epochs=self._arguments.epochs,
             steps_per_epoch=-(-corpus.pairs // CONTENDER.sentences),
