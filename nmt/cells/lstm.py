@@ -12,8 +12,35 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
+
+
+class LSTM(keras.layers.LSTM):
+    """Keras' LSTM, which on TensorFlow without cuDNN walks over the sequence as `nmt.bptt` does."""
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        """Last output, outputs and states; arguments as of Keras' layer, which calls it."""
+        if not self._walks_itself(training):
+            return super().inner_loop(sequences, initial_state, mask, training=training)
+        from nmt.bptt import Weights, lstm
+
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
+        if self.go_backwards:
+            sequences, mask = ops.flip(sequences, axis=1), None if mask is None else ops.flip(mask, axis=1)
+        parts = self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias
+        weights = Weights(*(ops.convert_to_tensor(part) for part in parts))
+        hidden, cell = initial_state
+        outputs, hidden, cell = lstm(sequences, hidden, cell, mask, weights, training=training)
+        return hidden, outputs, [hidden, cell]
+
+    def _walks_itself(self, training: bool) -> bool:
+        if keras.backend.backend() != "tensorflow" or (training and self.recurrent_dropout):
+            return False
+        import tensorflow as tf
+
+        return self.use_cudnn is False or not tf.config.list_logical_devices("GPU")
 
 
 def layer(units: int, use_cudnn: bool | str, **options: Any) -> Any:
-    """Keras' LSTM."""
-    return keras.layers.LSTM(units, use_cudnn=use_cudnn, **options)
+    """The layer above."""
+    return LSTM(units, use_cudnn=use_cudnn, **options)

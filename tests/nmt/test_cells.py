@@ -120,12 +120,14 @@ def values_of(layer: Any) -> Arrays:
     return [ops.convert_to_numpy(weight) for weight in layer.trainable_weights]
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["at_rest", "training"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_equations_and_gradients(cell: str) -> None:
+def test_equations_and_gradients(cell: str, training: bool) -> None:
+    """In training the LSTM has a gradient of its own."""
     layer = make_layer(cell)
     assert_computes(
         lambda weights, sequence, *states: over_sequence(cell, weights, sequence, states),
-        lambda sequence, *states: run(layer, sequence, *states),
+        lambda sequence, *states: run(layer, sequence, *states, training=training),
         layer.trainable_weights,
         random_inputs(layer),
     )

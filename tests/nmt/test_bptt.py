@@ -1,0 +1,98 @@
+"""Backpropagation through time against automatic differentiation, and when the LSTM layer takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nmt import bptt
+from nmt.bptt import Weights, lstm
+from nmt.cells import make_recurrent
+
+UNITS, INPUTS, BATCH = 3, 2, 2
+
+
+def arguments(steps: int, dtype: str = "float64") -> tuple[list[tf.Tensor], Weights]:
+    """Inputs, first output and cell state, and weights."""
+    random = np.random.default_rng(4)
+    shapes = (BATCH, steps, INPUTS), (BATCH, UNITS), (BATCH, UNITS)
+    of_weights = (INPUTS, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,)
+    inputs = [tf.cast(random.normal(size=shape), dtype) for shape in shapes]
+    return inputs, Weights(*(tf.constant(random.normal(size=shape), "float64") for shape in of_weights))
+
+
+def derived(steps: int, mask: Any, training: bool, dtype: str = "float64") -> tuple[list[Any], list[Any]]:
+    """What `lstm` returns, and the gradients of a scalar made of it."""
+    inputs, weights = arguments(steps, dtype)
+
+    @tf.function
+    def differentiate() -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, weights])
+            results = lstm(*inputs, mask, weights, training=training)
+            scalar = tf.add_n([tf.reduce_sum(tf.cast(result, "float64") ** 3) for result in results])
+        return results, tape.gradient(scalar, [*inputs, *weights])
+
+    results, gradients = differentiate()
+    return list(results), list(gradients)
+
+
+MASKS = {
+    "all_steps": lambda steps: None,
+    "right_padded": lambda steps: tf.sequence_mask([steps, max(1, steps // 2)], steps),
+    "left_padded": lambda steps: tf.reverse(tf.sequence_mask([steps, max(1, steps // 2)], steps), [1]),
+}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_the_gradient_is_the_one_that_tensorflow_derives_from_the_loop(steps: int, mask: Callable[[int], Any]) -> None:
+    results, gradients = derived(steps, mask(steps), training=True)
+    same_results, expected = derived(steps, mask(steps), training=False)
+    assert len(gradients) == len(expected) == 6
+    for ours, theirs in zip((*results, *gradients), (*same_results, *expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_in_bfloat16_all_is_near_and_the_gradients_of_weights_keep_their_precision() -> None:
+    results, gradients = derived(7, None, training=True, dtype="bfloat16")
+    exact, expected = derived(7, None, training=True)
+    assert [part.dtype for part in results] == [tf.bfloat16] * 3
+    assert [part.dtype for part in gradients] == [tf.bfloat16] * 3 + [tf.float64] * 3
+    for ours, theirs in zip((*results, *gradients), (*exact, *expected), strict=True):
+        np.testing.assert_allclose(tf.cast(ours, "float64"), theirs, atol=0.03 * float(np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize(
+    "recurrent_dropout, training, takes_it", [(0.0, True, True), (0.5, False, True), (0.5, True, False)]
+)
+def test_the_layer_takes_it_unless_its_state_has_dropout(
+    recurrent_dropout: float, training: bool, takes_it: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras' own loop knows the masks of each gate."""
+    calls = []
+    monkeypatch.setattr(bptt, "lstm", lambda *parts, **options: calls.append(options) or lstm(*parts, **options))
+    layer = make_recurrent("lstm", UNITS, recurrent_dropout, use_cudnn="auto", name="layer")
+    layer(np.zeros((BATCH, 4, INPUTS), np.float32), training=training)
+    assert calls == ([{"training": training}] if takes_it else [])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_graph_has_a_gradient_of_its_own_in_training_alone(training: bool) -> None:
+    """An exported model shall hold nothing that a server would have to know."""
+    layer = make_recurrent("lstm", UNITS, 0.0, use_cudnn=False, name="layer")
+    signature = tf.TensorSpec((None, None, INPUTS), tf.float32)
+    concrete = tf.function(lambda x: layer(x, training=training)[0]).get_concrete_function(signature)
+    assert any("_gradient_op_type" in node.attr for node in concrete.graph.as_graph_def().node) is training
+
+
+def test_keras_loads_the_weights_of_its_own_layer() -> None:
+    ours, theirs = make_recurrent("lstm", UNITS, 0.0, use_cudnn=False, name="layer"), keras.layers.LSTM(UNITS)
+    for layer in (ours, theirs):
+        layer.build((None, None, INPUTS))
+    assert [weight.name for weight in ours.weights] == [weight.name for weight in theirs.weights]
