@@ -9,6 +9,7 @@ count are left out. Knows neither encoder nor decoder.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
@@ -19,8 +20,6 @@ from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 LOGITS = 8_000_000  # of a block: in float32 32 MB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
 ONE_BY_ONE = 1  # else TensorFlow begins up to ten blocks at once
-
-Loss = Callable[[Any, Any, Any], Any]
 
 
 class Projection(NamedTuple):
@@ -82,13 +81,54 @@ def most_rows(classes: int) -> int:
     return max(LEAST_ROWS, LOGITS // max(1, classes))
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Rows that count, in blocks of nearly the same size.
+
+    Attributes:
+        loss: of labels, logits and weights, with its gradient by the logits.
+        projection: makes the logits.
+        vectors: what it takes; each (rows, units).
+        labels: (rows,).
+        weights: (rows,).
+        count: of the blocks.
+        size: rows of each; the last one may have fewer.
+    """
+
+    loss: SmoothedCrossEntropy
+    projection: Projection
+    vectors: list[Any]
+    labels: Any
+    weights: Any
+    count: Any
+    size: Any
+
+    def cut(self, i: Any, part: Any) -> Any:
+        """The i-th block of something with a row for each row."""
+        return part[i * self.size : (i + 1) * self.size]
+
+    def project(self, vectors: Sequence[Any], values: Sequence[Any]) -> Any:
+        """Logits of a block's vectors, with given values of the projection's variables."""
+        with keras.StatelessScope(state_mapping=list(zip(self.projection.variables, values, strict=True))):
+            return self.projection.project(*vectors)
+
+    def loss_of(self, i: Any, logits: Any) -> tuple[Any, Any]:
+        """The i-th block's loss, and its gradient by the logits."""
+        return self.loss.value_and_gradient(self.cut(i, self.labels), logits, self.cut(i, self.weights))
+
+
 def blockwise_loss(
-    loss: Loss, projection: Projection, vectors: Sequence[Any], labels: Any, weights: Any, training: bool
+    loss: SmoothedCrossEntropy,
+    projection: Projection,
+    vectors: Sequence[Any],
+    labels: Any,
+    weights: Any,
+    training: bool,
 ) -> Any:
     """The loss of all rows, as if they had been projected together, but for rounding.
 
     Args:
-        loss: makes of labels, logits and weights their weighted sum, in float32.
+        loss: of labels, logits and weights.
         projection: makes the logits.
         vectors: what it takes; each (batch, length, units).
         labels: (batch, length).
@@ -107,63 +147,53 @@ def blockwise_loss(
     *rows, labels, weights = (
         ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)
     )  # each (rows, ...)
-    blocks = ops.maximum(1, -(-ops.shape(labels)[0] // most_rows(projection.classes)))
-    size = -(-ops.shape(labels)[0] // blocks)
-
-    def cut(i: Any, part: Any) -> Any:
-        return part[i * size : (i + 1) * size]
-
-    def loss_of_block(i: Any, vectors: Sequence[Any], values: Sequence[Any]) -> Any:
-        """Of a block's vectors, with given values of the projection's variables."""
-        with keras.StatelessScope(state_mapping=list(zip(projection.variables, values, strict=True))):
-            return loss(cut(i, labels), projection.project(*vectors), cut(i, weights))
-
+    count = ops.maximum(1, -(-ops.shape(labels)[0] // most_rows(projection.classes)))
+    size = -(-ops.shape(labels)[0] // count)
+    blocks = Blocks(loss, projection, rows, labels, weights, count, size)
     values = [ops.convert_to_tensor(variable.value) for variable in projection.variables]
-    if training:
-        total = _with_gradient(loss_of_block, rows, values, blocks, cut)
-    else:
-        total = _without_gradient(loss_of_block, rows, values, blocks, cut)
-    return with_gradient_if_finite(total)
+    return with_gradient_if_finite(_with_gradient(blocks, values) if training else _without_gradient(blocks, values))
 
 
-def _without_gradient(
-    loss_of_block: Callable[..., Any], rows: list[Any], values: list[Any], blocks: Any, cut: Callable[..., Any]
-) -> Any:
+def _without_gradient(blocks: Blocks, values: list[Any]) -> Any:
     """The sum over the blocks."""
     import tensorflow as tf
 
     def add_block(i: Any, total: Any) -> tuple[Any, Any]:
-        return i + 1, total + loss_of_block(i, [cut(i, part) for part in rows], values)
+        logits = blocks.project([blocks.cut(i, part) for part in blocks.vectors], values)
+        return i + 1, total + blocks.loss_of(i, logits)[0]
 
     start = tf.constant(0), tf.constant(0.0)
-    return tf.while_loop(lambda i, _: i < blocks, add_block, start, parallel_iterations=ONE_BY_ONE)[1]
+    return tf.while_loop(lambda i, _: i < blocks.count, add_block, start, parallel_iterations=ONE_BY_ONE)[1]
 
 
-def _with_gradient(
-    loss_of_block: Callable[..., Any], rows: list[Any], values: list[Any], blocks: Any, cut: Callable[..., Any]
-) -> Any:
-    """The sum over the blocks, whose gradient by the rows and the values is ready with it."""
+def _with_gradient(blocks: Blocks, values: list[Any]) -> Any:
+    """The sum over the blocks, whose gradient by the vectors and the values is ready with it."""
     import tensorflow as tf
 
     def walk(*inputs: Any) -> tuple[Any, Callable[[Any], list[Any]]]:
-        parts, variables = inputs[: len(rows)], list(inputs[len(rows) :])
+        parts, variables = inputs[: len(blocks.vectors)], list(inputs[len(blocks.vectors) :])
 
-        def add_block(i: Any, total: Any, by_parts: list[Any], by_variables: list[Any]) -> tuple[Any, ...]:
-            vectors = [cut(i, part) for part in parts]
+        def block(i: Any) -> tuple[Any, list[Any], list[Any]]:
+            vectors = [blocks.cut(i, part) for part in parts]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([vectors, variables])
-                loss = loss_of_block(i, vectors, variables)
-            by_vectors, added = tape.gradient(loss, [vectors, variables])
-            by_parts = [array.write(i, gradient) for array, gradient in zip(by_parts, by_vectors, strict=True)]
-            by_variables = [before + gradient for before, gradient in zip(by_variables, added, strict=True)]
-            return i + 1, total + loss, by_parts, by_variables
+                logits = blocks.project(vectors, variables)
+            loss, by_logits = blocks.loss_of(i, logits)
+            return loss, *tape.gradient(logits, [vectors, variables], tf.cast(by_logits, logits.dtype))
 
-        arrays = [tf.TensorArray(part.dtype, blocks, infer_shape=False) for part in parts]
-        start = tf.constant(0), tf.constant(0.0), arrays, [tf.zeros_like(value) for value in variables]
+        def add_block(i: Any, total: Any, arrays: list[Any], sums: list[Any]) -> tuple[Any, ...]:
+            loss, by_vectors, by_variables = block(i)
+            arrays = [array.write(i, gradient) for array, gradient in zip(arrays, by_vectors, strict=True)]
+            return i + 1, total + loss, arrays, [a + b for a, b in zip(sums, by_variables, strict=True)]
+
+        loss, by_vectors, by_variables = block(0)  # so that nothing has to be added to zeros
+        arrays = [tf.TensorArray(part.dtype, blocks.count, infer_shape=False) for part in parts]
+        arrays = [array.write(0, gradient) for array, gradient in zip(arrays, by_vectors, strict=True)]
+        start = tf.constant(1), loss, arrays, by_variables
         _, total, arrays, by_variables = tf.while_loop(
-            lambda i, *_: i < blocks, add_block, start, parallel_iterations=ONE_BY_ONE
+            lambda i, *_: i < blocks.count, add_block, start, parallel_iterations=ONE_BY_ONE
         )
         by_parts = [tf.ensure_shape(array.concat(), part.shape) for array, part in zip(arrays, parts, strict=True)]
         return total, lambda upstream: [tf.cast(upstream, one.dtype) * one for one in (*by_parts, *by_variables)]
 
-    return tf.custom_gradient(walk)(*rows, *values)
+    return tf.custom_gradient(walk)(*blocks.vectors, *values)

@@ -148,11 +148,12 @@ def test_no_block_has_more_rows_than_its_logits_allow(monkeypatch: pytest.Monkey
     two, (vectors, labels) = Two(), batch()
     sizes = []
 
-    def loss(labels: Any, logits: Any, weights: Any) -> Any:
-        sizes.append([len(part) for part in (labels, logits, weights)])
-        return SmoothedCrossEntropy()(labels, logits, weights)
+    class Spy(SmoothedCrossEntropy):
+        def value_and_gradient(self, labels: Any, logits: Any, weights: Any) -> Any:
+            sizes.append([len(part) for part in (labels, logits, weights)])
+            return super().value_and_gradient(labels, logits, weights)
 
-    blockwise_loss(loss, two.as_projection(), vectors, labels, WEIGHTS, True)
+    blockwise_loss(Spy(), two.as_projection(), vectors, labels, WEIGHTS, True)
     assert sizes == [[4, 4, 4]] * 3
 
 

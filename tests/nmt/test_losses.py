@@ -94,5 +94,22 @@ def test_the_gradient_of_a_loss_that_is_not_finite_is_nan_throughout(smoothing: 
     assert np.isnan(tape.gradient(loss, logits).numpy()).all()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("shift", [0.0, 200.0], ids=["likely", "all_but_impossible"])
+def test_the_gradient_that_is_written_out_is_that_of_the_loss(smoothing: float, shift: float) -> None:
+    """Also where the label's probability is too small for float32, and its logarithm is not."""
+    random = np.random.default_rng(2)
+    values, labels = random.normal(size=(4, 9)).astype(np.float32), np.array([0, 8, 3, 3], np.int32)
+    values[1, 8] -= shift
+    weights = np.array([0.5, 0.25, 2.0, 0.0], np.float32)
+    loss, logits = SmoothedCrossEntropy(smoothing), tf.constant(values)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        expected = loss(labels, logits, weights)
+    found, gradient = loss.value_and_gradient(labels, logits, weights)
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    np.testing.assert_allclose(gradient, tape.gradient(expected, logits), atol=1e-6)
+
+
 def test_configuration_round_trip() -> None:
     assert SmoothedCrossEntropy.from_config(SmoothedCrossEntropy(0.3).get_config()).smoothing == 0.3
