@@ -1,7 +1,8 @@
-"""Adam as one operation, where the backend has one. Knows no configuration."""
+"""Adam, and the length of a gradient, in as few passes over the memory as the backend can. Knows no configuration."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -32,3 +33,12 @@ class FusedAdam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=ops.cast(gradient, variable.dtype),
         )
+
+
+def global_norm(gradients: Sequence[Any]) -> Any:
+    """The Euclidean length of all gradients together (Pascanu et al. 2013, algorithm 1)."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+    import tensorflow as tf
+
+    return tf.sqrt(2.0 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from nmt.config import TrainingConfig
-from nmt.fused_adam import FusedAdam
+from nmt.fused_adam import FusedAdam, global_norm
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class UpdateGuard(keras.optimizers.Optimizer):
         completes = ops.equal(self.completes_step, 1)
         if self.gradient_sums:
             gradients = self._summed(gradients, completes)
-        norm = ops.sqrt(sum(ops.sum(ops.square(gradient)) for gradient in gradients))
+        norm = global_norm(gradients)
         update = ops.logical_and(completes, ops.isfinite(norm))
         self._count(norm, completes, update)
         scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
