@@ -85,6 +85,7 @@ CORE_OPS = frozenset(
         "SquaredDifference",
         "Squeeze",
         "StatefulPartitionedCall",
+        "StatelessWhile",
         "StaticRegexFullMatch",
         "StopGradient",
         "StridedSlice",
