@@ -155,4 +155,4 @@ def test_killed_process_resumes_bit_for_bit(
     assert run.steps()[-1] < whole.steps()[-1]
     subprocess.run(command("killed", "train"), cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert checksum(last(run)) == checksum(last(whole))
-    assert load_state(last(run)) == load_state(last(whole))
+    assert replace(load_state(last(run)), seconds=0.0) == replace(load_state(last(whole)), seconds=0.0)
