@@ -20,7 +20,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from contenders import OURS, Contender, contenders_of
+from contenders import OURS, PRECISIONS, Contender, contenders_of
 from corpus import ROOT, Corpus
 from install_peers import INSTALLS, is_installed, peers_folder
 from machine import SIZE, description
@@ -67,7 +67,7 @@ def measure(arguments: argparse.Namespace, job: Job, workers: Workers, report: R
     Raises:
         WorkerError: a worker failed.
     """
-    contenders = contenders_of(arguments.only, arguments.batches)
+    contenders = contenders_of(arguments.only, arguments.batches, arguments.precisions)
     base = [contender for contender in contenders if contender.sentences == arguments.batches[0]]
     if set(arguments.tasks) - {"train"}:
         for contender in base:
@@ -75,8 +75,7 @@ def measure(arguments: argparse.Namespace, job: Job, workers: Workers, report: R
     for number in range(arguments.rounds):
         report.matrix_rates.append(workers.matrix_rate(arguments.matrix_size))
         for task in arguments.tasks:
-            chosen = contenders if task == "train" else [one for one in base if one.precision == "float32"]
-            for contender in _in_turn(chosen, number):
+            for contender in _in_turn(contenders if task == "train" else base, number):
                 asked = _job_of(contender, job, workers, report.corpus)
                 answer = workers.run(contender, task, asked)
                 text = report.add(task, contender, answer, Path(asked.output))
@@ -126,6 +125,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--backend", choices=("tensorflow", "jax"), default="tensorflow", help="Keras', of this toolkit"
     )
+    ours = PRECISIONS[OURS]
+    parser.add_argument("--precisions", nargs="+", choices=ours, default=list(ours), help="of this toolkit's training")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
     parser.add_argument("--batches", nargs="+", type=int, default=[64], help="sentences of a batch (default: 64)")
     parser.add_argument("--width", type=int, default=1, help="times the units of the described model (default: 1)")

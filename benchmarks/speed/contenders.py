@@ -48,11 +48,12 @@ class Contender:
         }[self.system]
 
 
-def contenders_of(systems: Sequence[str], batches: Sequence[int]) -> list[Contender]:
-    """All of them, ours first."""
+def contenders_of(systems: Sequence[str], batches: Sequence[int], precisions: Sequence[str]) -> list[Contender]:
+    """All of them, ours first, in those of the precisions that a system has."""
     return [
         Contender(system, precision, sentences)
         for sentences in batches
         for system in systems
         for precision in PRECISIONS.get(system, ("float32",))
+        if system != OURS or precision in precisions
     ]

@@ -61,7 +61,7 @@ def test_the_described_model_takes_seven_and_a_half_million() -> None:
 
 
 def test_all_settings_of_ours_and_one_of_a_peer() -> None:
-    found = contenders_of(["keras_nmt", "joey_nmt"], [64, 128])
+    found = contenders_of(["keras_nmt", "joey_nmt"], [64, 128], ["float32", "mixed_bfloat16"])
     assert [str(contender) for contender in found] == [
         "keras_nmt, float32, 64 sentences",
         "keras_nmt, mixed_bfloat16, 64 sentences",
@@ -69,6 +69,10 @@ def test_all_settings_of_ours_and_one_of_a_peer() -> None:
         "keras_nmt, float32, 128 sentences",
         "keras_nmt, mixed_bfloat16, 128 sentences",
         "joey_nmt, float32, 128 sentences",
+    ]
+    assert [str(contender) for contender in contenders_of(["keras_nmt", "joey_nmt"], [64], ["mixed_bfloat16"])] == [
+        "keras_nmt, mixed_bfloat16, 64 sentences",
+        "joey_nmt, float32, 64 sentences",
     ]
 
 
