@@ -116,7 +116,7 @@ def _with_gradient(mask: Any) -> Callable[..., Any]:
             by_weights = Weights(
                 _product_over_time(inputs, sums),
                 _product_over_time(outputs_before, sums),
-                tf.reduce_sum(tf.cast(sums, cell.dtype), axis=(0, 1)),
+                tf.cast(tf.raw_ops.BiasAddGrad(out_backprop=sums), cell.dtype),  # sums in float32
             )
             by_inputs = _product(sums, weights.kernel, transpose=True)
             return by_inputs, tf.cast(by_output, output.dtype), by_cell, *by_weights
