@@ -90,7 +90,7 @@ class Blocks:
         projection: makes the logits.
         vectors: what it takes; each (rows, units).
         labels: (rows,).
-        weights: (rows,).
+        weights: (rows,); the greatest is 1.
         count: of the blocks.
         size: rows of each; the last one may have fewer.
     """
@@ -147,11 +147,14 @@ def blockwise_loss(
     *rows, labels, weights = (
         ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)
     )  # each (rows, ...)
+    greatest = ops.max(weights, initial=0.0)
+    weights = ops.divide_no_nan(weights, greatest)
     count = ops.maximum(1, -(-ops.shape(labels)[0] // most_rows(projection.classes)))
     size = -(-ops.shape(labels)[0] // count)
     blocks = Blocks(loss, projection, rows, labels, weights, count, size)
     values = [ops.convert_to_tensor(variable.value) for variable in projection.variables]
-    return with_gradient_if_finite(_with_gradient(blocks, values) if training else _without_gradient(blocks, values))
+    total = _with_gradient(blocks, values) if training else _without_gradient(blocks, values)
+    return with_gradient_if_finite(total * greatest)
 
 
 def _without_gradient(blocks: Blocks, values: list[Any]) -> Any:
@@ -179,7 +182,7 @@ def _with_gradient(blocks: Blocks, values: list[Any]) -> Any:
                 tape.watch([vectors, variables])
                 logits = blocks.project(vectors, variables)
             loss, by_logits = blocks.loss_of(i, logits)
-            return loss, *tape.gradient(logits, [vectors, variables], tf.cast(by_logits, logits.dtype))
+            return loss, *tape.gradient(logits, [vectors, variables], by_logits)
 
         def add_block(i: Any, total: Any, arrays: list[Any], sums: list[Any]) -> tuple[Any, ...]:
             loss, by_vectors, by_variables = block(i)

@@ -56,10 +56,11 @@ class SmoothedCrossEntropy(keras.losses.Loss):
             weights: (rows,).
 
         Returns:
-            The sum, and the gradient (rows, classes) in float32.
+            The sum in float32, and the gradient (rows, classes) in the precision of the logits.
         """
-        rows, classes = ops.shape(logits)[0], logits.shape[-1]
+        rows, classes, precision = ops.shape(logits)[0], logits.shape[-1], logits.dtype
         numbers, labels = ops.arange(rows, dtype="int32"), ops.cast(labels, "int32")
+        spread = self.smoothing / classes
 
         def of_labels(values: Any) -> Any:
             return ops.take(ops.reshape(values, (-1,)), numbers * classes + labels)
@@ -70,12 +71,16 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         losses = -ops.cond(
             ops.all(right > TINY), lambda: ops.log(right), lambda: of_labels(ops.log_softmax(logits))
         )  # the logarithm of the softmax takes three times as long as the softmax
-        places = ops.stack([numbers, labels], axis=-1)
-        gradient = ops.scatter_update(probabilities, places, right - (1.0 - self.smoothing))
         if self.smoothing:
             losses = losses + self.smoothing * (of_labels(logits) - ops.mean(logits, axis=-1))
-            gradient = gradient - self.smoothing / classes
-        return ops.sum(losses * weights), gradient * weights[:, None]
+            probabilities = probabilities - spread
+        gradient = ops.cond(  # equal weights are the rule, and one pass less
+            ops.all(weights == 1.0), lambda: probabilities, lambda: probabilities * weights[:, None]
+        )
+        at_labels = (right - (1.0 - self.smoothing) - spread) * weights
+        places = ops.stack([numbers, labels], axis=-1)
+        gradient = ops.scatter_update(ops.cast(gradient, precision), places, ops.cast(at_labels, precision))
+        return ops.sum(losses * weights), gradient
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
