@@ -48,7 +48,8 @@ class Walk(NamedTuple):
 
     Attributes:
         outputs: h; (time, batch, units).
-        cells: c; (time, batch, units).
+        before: the cell state before each step, c_{t-1}; (time, batch, units).
+        squashed: tanh c; (time, batch, units).
         input_gates: i; (time, batch, units).
         forget_gates: f; (time, batch, units).
         candidates: g; (time, batch, units).
@@ -56,7 +57,8 @@ class Walk(NamedTuple):
     """
 
     outputs: Any
-    cells: Any
+    before: Any
+    squashed: Any
     input_gates: Any
     forget_gates: Any
     candidates: Any
@@ -108,10 +110,7 @@ def _with_gradient(mask: Any) -> Callable[..., Any]:
         walk = Walk(*arrays)
 
         def gradient(by_outputs: Any, by_output: Any, by_cell: Any) -> tuple[Any, ...]:
-            cells_before = tf.concat([cell[None], walk.cells[:-1]], axis=0)
-            sums, by_output, by_cell = _backward(
-                walk, cells_before, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell
-            )
+            sums, by_output, by_cell = _backward(walk, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell)
             outputs_before = tf.concat([output[None], walk.outputs[:-1]], axis=0)
             by_weights = Weights(
                 _product_over_time(inputs, sums),
@@ -139,10 +138,11 @@ def _forward(
         z_i, z_f, z_g, z_o = tf.split(z, 4, axis=-1)
         i, f, g, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.tanh(z_g), tf.sigmoid(z_o)
         new_cell = f * cell + i * g
-        new_output = tf.cast(o * tf.tanh(new_cell), output.dtype)
+        squashed = tf.tanh(new_cell)
+        new_output = tf.cast(o * squashed, output.dtype)
         if mask is not None:
             new_cell, new_output = tf.where(mask[t], new_cell, cell), tf.where(mask[t], new_output, output)
-        passed = Walk(new_output, new_cell, i, f, g, o)[:keeps]
+        passed = Walk(new_output, cell, squashed, i, f, g, o)[:keeps]
         return t + 1, new_output, new_cell, [x.write(t, now) for x, now in zip(arrays, passed, strict=True)]
 
     precisions = Walk(output.dtype, *[cell.dtype] * (len(Walk._fields) - 1))
@@ -152,17 +152,17 @@ def _forward(
 
 
 def _backward(
-    walk: Walk, cells_before: Any, mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
+    walk: Walk, mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
 ) -> tuple[Any, Any, Any]:
     """The gradients by the sums z (time, batch, 4 * units), by the first output and by the first cell state."""
-    _, cells, i, f, g, o = walk
-    tanh = tf.tanh(cells)
+    _, before, tanh, i, f, g, o = walk
+    by_sigmoid, by_tanh = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad  # dy ⊙ y ⊙ (1 - y), and dy ⊙ (1 - y²)
     factors = (
-        o * (1.0 - tanh * tanh),  # what a step hands from the output to the cell state
-        g * i * (1.0 - i),
-        cells_before * f * (1.0 - f),
-        i * (1.0 - g * g),
-        tanh * o * (1.0 - o),
+        by_tanh(y=tanh, dy=o),  # what a step hands from the output to the cell state
+        by_sigmoid(y=i, dy=g),
+        by_sigmoid(y=f, dy=before),
+        by_tanh(y=g, dy=i),
+        by_sigmoid(y=o, dy=tanh),
     )
     if mask is not None:
         taken = tf.cast(mask, tanh.dtype)
