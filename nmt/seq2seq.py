@@ -69,6 +69,7 @@ class Seq2Seq(ProjectingModel):
     ) -> None:
         super().__init__(dtype=precision, name="seq2seq")
         self.config = config
+        self._use_cudnn = use_cudnn
         with layers_of(precision):
             initializer = keras.initializers.RandomNormal(stddev=config.embedding_size**-0.5)
             self.target_embedding = TargetEmbedding(
@@ -117,6 +118,16 @@ class Seq2Seq(ProjectingModel):
     def logits(self, inputs: dict[str, Any], training: bool = False) -> Any:
         """Logits of every target position (batch, target_length, target_vocabulary_size); arguments as of `call`."""
         return self.project(*self(inputs, training=training))
+
+    def in_precision(self, precision: str) -> Seq2Seq:
+        """A model with the same weights, rounded, whose layers have another dtype policy; itself where it has that."""
+        if self.dtype_policy.name == precision:
+            return self
+        sizes = self.source_embedding.input_dim, self.target_embedding.input_dim
+        other = Seq2Seq(self.config, *sizes, precision=precision, use_cudnn=self._use_cudnn)
+        for variable, value in zip(other.variables, self.variables, strict=True):
+            variable.assign(ops.cast(value, variable.dtype))
+        return other
 
     def output_projection(self) -> Projection:
         """What makes logits of what `call` returns, for the loss."""

@@ -66,7 +66,7 @@ class Job:
         folder: where the model is kept.
         scratch: an empty folder for what nobody needs afterwards.
         output: where hypotheses are written, a line each.
-        precision: `float32` or `mixed_bfloat16`, of the training steps.
+        precision: `float32` or `mixed_bfloat16`, of the training steps; translation takes bfloat16 with the latter.
         sentences: of a batch, in training and in translation.
         beam_size: of `translate`; `latency` is greedy.
         warm_up_steps: of a training, before anything is counted.

@@ -32,9 +32,12 @@ def make_recurrent(
         name: of the layer.
         backwards: whether it reads from the last step to the first; its outputs are in reading order.
     """
+    # No backend makes orthogonal matrices in bfloat16, and such a layer gets its weights from another one.
+    is_rough = keras.config.dtype_policy().variable_dtype == "bfloat16"
     layer = import_module(f"nmt.cells.{cell}").layer(
         units,
         use_cudnn=use_cudnn,
+        recurrent_initializer="glorot_uniform" if is_rough else "orthogonal",
         recurrent_dropout=recurrent_dropout,
         return_sequences=True,
         return_state=True,

@@ -52,7 +52,12 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
         return hidden, [hidden, cell]
 
 
-def layer(units: int, use_cudnn: bool | str, recurrent_dropout: float, **options: Any) -> Any:
+def layer(
+    units: int, use_cudnn: bool | str, recurrent_dropout: float, recurrent_initializer: str, **options: Any
+) -> Any:
     """A recurrent layer of these cells; there is no cuDNN kernel."""
     del use_cudnn
-    return keras.layers.RNN(LayerNormLSTMCell(units, recurrent_dropout=recurrent_dropout, name="cell"), **options)
+    cell = LayerNormLSTMCell(
+        units, recurrent_dropout=recurrent_dropout, recurrent_initializer=recurrent_initializer, name="cell"
+    )
+    return keras.layers.RNN(cell, **options)

@@ -120,6 +120,12 @@ class Voting(Section):
 class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
     """How translations are searched."""
 
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Arithmetic of the translation models, in translation and export; probabilities stay float32. "
+        "`bfloat16` halves their weights too, and pays on processors with bfloat16 matrix instructions (amx_bf16 in "
+        "`nmt --version`); validations of a training take float32.",
+    )
     minimum_bayes_risk: bool = Field(
         False,
         description="Of all samples or of the n best, choose the translation that is most like the others, by chrF "

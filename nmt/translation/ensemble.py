@@ -103,11 +103,13 @@ def load_members(decoding: DecodingConfig, target: Tokenizer, use_cudnn: bool | 
 def assemble(model: Seq2Seq, members: Sequence[LoadedSeq2Seq], target: Tokenizer, decoding: DecodingConfig) -> Ensemble:
     """One ensemble of a model, the members beside it, and the language model that `decoding` names.
 
+    The translation models are in the precision that `decoding` asks for; the language model stays in float32.
+
     Raises:
         DataError: that language model is missing or does not fit (see `nmt.translation.fusion`).
         CorruptFileError: it does not match its checksums.
     """
-    models = [model, *(member.model for member in members)]
+    models = [one.in_precision(decoding.precision) for one in (model, *(member.model for member in members))]
     return Ensemble(models, fusion_partner(decoding, target), decoding.language_model_weight)
 
 

@@ -1,6 +1,6 @@
 """Translation with models in memory: clean, tokenize, batch, search, detokenize.
 
-Float32 whatever the training's precision. Knows neither export nor training.
+In float32 unless `decoding.precision` says otherwise, whatever the training's was. Knows neither export nor training.
 """
 
 from __future__ import annotations
@@ -90,7 +90,6 @@ class Translator(LineTranslator):
         use_cudnn: bool | str = "auto",
     ) -> None:
         self._check(model, target_tokenizer, config, with_attention)
-        self.model = model
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.config = config
@@ -99,6 +98,7 @@ class Translator(LineTranslator):
         members = load_members(config, target_tokenizer, use_cudnn)
         self.source_tokenizers = [source_tokenizer, *(member.source_tokenizer for member in members)]
         self.ensemble = assemble(model, members, target_tokenizer, config)
+        self.model = self.ensemble.models[0]
         banned = [target_tokenizer.normalize(word).replace(SPACE, " ") for word in config.banned_words]
         self.searcher = Searcher(self.ensemble, config, banned_words(banned, target_tokenizer.vocabulary))
         self.replayer = Replayer(self.ensemble, with_attention=True)

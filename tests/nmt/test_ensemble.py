@@ -86,6 +86,21 @@ def test_log_probability_is_that_of_the_mean(
             assert abs(one.log_prob - log_probs_of(*models[0], one.token_ids).sum()) > 0.01  # the other has a vote
 
 
+def test_in_bfloat16_every_model_is_rounded_and_probabilities_are_not(
+    tiny_model: Seq2Seq, tokenizers: Tokenizers, other_run: str
+) -> None:
+    exact, rough = (
+        make_translator(tiny_model, tokenizers, ensemble=[other_run], precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
+    assert exact.ensemble.models[0] is tiny_model
+    assert {variable.dtype for model in rough.ensemble.models for variable in model.trainable_variables} == {"bfloat16"}
+    read = exact.read([Line(text) for text in TEXTS])
+    for ours, theirs in zip(rough.search(read), exact.search(read), strict=True):
+        assert ours[0].log_prob == pytest.approx(theirs[0].log_prob, abs=0.1)
+        assert ours[0].log_prob != theirs[0].log_prob
+
+
 @pytest.mark.thorough
 def test_three_models_have_equal_votes(
     tiny_model: Seq2Seq, tokenizers: Tokenizers, other_model: Seq2Seq, other_run: str

@@ -118,6 +118,26 @@ def test_mixed_precision_keeps_float32_variables_and_the_global_policy(settings:
     assert types_of(*keras.tree.flatten(state)) == {"bfloat16"}
 
 
+@pytest.mark.parametrize("settings", [{"cell": "lstm", "attention": "general"}, STEP_BY_STEP], ids=["lstm", "all else"])
+def test_a_model_in_bfloat16_has_the_same_weights_rounded(settings: dict[str, Any]) -> None:
+    exact = make_model(**settings)
+    rough = exact.in_precision("bfloat16")
+    assert exact.in_precision("float32") is exact
+    assert types_of(*rough.trainable_variables) == {"bfloat16"} and types_of(*exact.trainable_variables) == {"float32"}
+    names = [[variable.path for variable in model.trainable_variables] for model in (exact, rough)]
+    assert names[0] == names[1]
+    for ours, theirs in zip(rough.trainable_variables, exact.trainable_variables, strict=True):
+        np.testing.assert_array_equal(
+            keras.ops.cast(ours, "float32"), tf.cast(tf.cast(theirs.value, "bfloat16"), "float32")
+        )
+    memories = [model.remember(SOURCE) for model in (exact, rough)]
+    steps = [
+        model.step(TARGET[:, 0], memory.state, memory) for model, memory in zip((exact, rough), memories, strict=True)
+    ]
+    assert types_of(steps[1][0]) == {"float32"} and types_of(*keras.tree.flatten(steps[1][2])) == {"bfloat16"}
+    np.testing.assert_allclose(steps[0][0], steps[1][0], atol=0.05)
+
+
 def test_policy_is_restored_after_an_error() -> None:
     with pytest.raises(ValueError, match="input_dim"):
         make_model(precision="mixed_bfloat16", source=-1)

@@ -169,6 +169,7 @@ def _translator(job: Job, beam_size: int) -> Translator:
         "batch_size": job.sentences,
         "max_length": job.max_length,
         "length_penalty": job.length_penalty,
+        "precision": job.precision.removeprefix("mixed_"),
     }
     return load_translator(folder, "best", RunFolder(folder).config().decoding.model_copy(update=changes))
 
