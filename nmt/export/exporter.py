@@ -43,7 +43,12 @@ from nmt.translation.lines import Line
 from nmt.translation.scoring import PairScorer
 from nmt.translation.translator import Translator, load_translator
 
-OUTSIDE = {"samples": 0, "minimum_bayes_risk": False, "copy_unknown": False}  # what no graph of an export holds
+OUTSIDE = {  # what no graph of an export holds
+    "samples": 0,
+    "minimum_bayes_risk": False,
+    "copy_unknown": False,
+    "precision": "float32",
+}
 SAMPLE_SENTENCES = 8
 WARM_UP_ROWS = 8  # of a request at most; a server that merges no more rows than these refuses the version
 WARM_UP_BATCHES = tuple((length, rows) for length in (1, 8, 32) for rows in (1, WARM_UP_ROWS))  # tokens of a line
@@ -236,8 +241,8 @@ def _decoding(config: Config, changes: dict[str, Any], overrides: Sequence[str])
     told = {text.partition("=")[0].strip().removeprefix("decoding.") for text in overrides} | set(_given(changes))
     if wrong := sorted(told & set(OUTSIDE)):
         raise ConfigError(
-            f"{config.name}: export: {wrong[0]}: a SavedModel searches the best translations and no more; leave it "
-            f"out, or translate with the run folder"
+            f"{config.name}: export: {wrong[0]}: a SavedModel searches the best translations, in float32, and no more; "
+            f"leave it out, or translate with the run folder"
         )
     section = _given(config.export.model_dump(exclude={"source_language", "target_language"}))
     values = {"n_best": 1, **section, **OUTSIDE, **_given(changes)}

@@ -5,23 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from random_runs import TINY_EXPORT, save_run, train_subwords
+from random_runs import save_run, train_subwords
 
-from nmt.config import Config, load_any_config, parse_config
+from nmt.config import Config, load_any_config
 from nmt.export import export
 from nmt.saved_model.check import check
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 MODELS = [path for path in sorted(CONFIGS.rglob("*.yaml")) if isinstance(load_any_config(path), Config)]
-
-
-@pytest.mark.thorough
-def test_an_export_in_bfloat16_passes_the_check(tmp_path: Path) -> None:
-    config = parse_config(TINY_EXPORT)
-    source, target = train_subwords("unigram"), train_subwords("char")
-    run = save_run(tmp_path / "run", config, source, target, seed=1)
-    version = export(run, tmp_path / "saved_models", overrides=["decoding.precision=bfloat16"])
-    assert check(version).samples > 10
 
 
 @pytest.mark.slow
