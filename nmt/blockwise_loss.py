@@ -142,7 +142,7 @@ def blockwise_loss(
         weights = ops.ones(ops.shape(labels), "float32")
     elif len(weights.shape) == 1:
         weights = weights[:, None]
-    weights = ops.broadcast_to(weights, ops.shape(labels))
+    weights = ops.cast(ops.broadcast_to(weights, ops.shape(labels)), "float32")
     counted = ops.nonzero(ops.reshape(weights, (-1,)))[0]
     *rows, labels, weights = (
         ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)

@@ -17,8 +17,9 @@ multiplies them is known beforehand, for all steps at once:
     dh     = Uᵀ dz_t + ∂L/∂h_{t-1}                    dc     = f ⊙ dc_t
 
 The gradients by W, U, b and x are sums over the steps, and so one product each. Differentiating the loop automatically
-adds to gradients as large as the weights at every step, which takes longer than the products. Products have the
-precision of the inputs; gates, cell states and sums have float32 at least. All arrays in here have time before batch.
+adds to gradients as large as the weights at every step, which takes longer than the products. Gates and cell states
+have float32 at least; what goes into a product and comes out of it has the precision of the inputs. All arrays in here
+have time before batch.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Walk(NamedTuple):
 
     Attributes:
         outputs: h; (time, batch, units).
-        before: the cell state before each step, c_{t-1}; (time, batch, units).
+        cells_before: the cell state before each step, c_{t-1}; (time, batch, units).
         squashed: tanh c; (time, batch, units).
         input_gates: i; (time, batch, units).
         forget_gates: f; (time, batch, units).
@@ -57,7 +58,7 @@ class Walk(NamedTuple):
     """
 
     outputs: Any
-    before: Any
+    cells_before: Any
     squashed: Any
     input_gates: Any
     forget_gates: Any
@@ -107,20 +108,22 @@ def _with_gradient(mask: Any) -> Callable[..., Any]:
 
     def walk(inputs: Any, output: Any, cell: Any, weights: Weights) -> tuple[Any, Callable[..., Any]]:
         arrays, *last = _forward(inputs, output, cell, weights, mask, keeps=len(Walk._fields))
-        walk = Walk(*arrays)
+        passed = Walk(*arrays)
 
         def gradient(by_outputs: Any, by_output: Any, by_cell: Any) -> tuple[Any, ...]:
-            sums, by_output, by_cell = _backward(walk, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell)
-            outputs_before = tf.concat([output[None], walk.outputs[:-1]], axis=0)
-            by_weights = Weights(
-                _product_over_time(inputs, sums),
-                _product_over_time(outputs_before, sums),
-                tf.cast(tf.raw_ops.BiasAddGrad(out_backprop=sums), cell.dtype),  # sums in float32
+            by_sums, by_output, by_cell = _backward(
+                passed, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell
             )
-            by_inputs = _product(sums, weights.kernel, transpose=True)
+            outputs_before = tf.concat([output[None], passed.outputs[:-1]], axis=0)
+            by_weights = Weights(
+                _product_over_time(inputs, by_sums),
+                _product_over_time(outputs_before, by_sums),
+                tf.cast(tf.raw_ops.BiasAddGrad(out_backprop=by_sums), cell.dtype),  # sums in float32
+            )
+            by_inputs = _product(by_sums, weights.kernel, transpose=True)
             return by_inputs, tf.cast(by_output, output.dtype), by_cell, *by_weights
 
-        return (walk.outputs, *last), gradient
+        return (passed.outputs, *last), gradient
 
     gradient_of_its_own: Callable[..., Any] = tf.custom_gradient(walk)
     return gradient_of_its_own
@@ -152,37 +155,37 @@ def _forward(
 
 
 def _backward(
-    walk: Walk, mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
+    passed: Walk, mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
 ) -> tuple[Any, Any, Any]:
     """The gradients by the sums z (time, batch, 4 * units), by the first output and by the first cell state."""
-    _, before, tanh, i, f, g, o = walk
+    _, cells_before, squashed, i, f, g, o = passed
     by_sigmoid, by_tanh = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad  # dy ⊙ y ⊙ (1 - y), and dy ⊙ (1 - y²)
     factors = (
-        by_tanh(y=tanh, dy=o),  # what a step hands from the output to the cell state
+        by_tanh(y=squashed, dy=o),  # what a step hands from the output to the cell state
         by_sigmoid(y=i, dy=g),
-        by_sigmoid(y=f, dy=before),
+        by_sigmoid(y=f, dy=cells_before),
         by_tanh(y=g, dy=i),
-        by_sigmoid(y=o, dy=tanh),
+        by_sigmoid(y=o, dy=squashed),
     )
     if mask is not None:
-        taken = tf.cast(mask, tanh.dtype)
+        taken = tf.cast(mask, f.dtype)
         factors, f = tuple(factor * taken for factor in factors), tf.where(mask, f, tf.ones_like(f))
-    time, precision = tf.shape(by_outputs)[0], recurrent_kernel.dtype
+    time, precision, wide = tf.shape(by_outputs)[0], recurrent_kernel.dtype, f.dtype
 
-    def step(t: Any, by_output: Any, by_cell: Any, sums: Any) -> tuple[Any, ...]:
-        by_output = by_output + tf.cast(by_outputs[t], tanh.dtype)
+    def step(t: Any, by_output: Any, by_cell: Any, by_sums: Any) -> tuple[Any, ...]:
+        by_output = by_output + tf.cast(by_outputs[t], wide)
         to_cell, to_i, to_f, to_g, to_o = (factor[t] for factor in factors)
         by_cell = by_cell + by_output * to_cell
         parts = by_cell * to_i, by_cell * to_f, by_cell * to_g, by_output * to_o
-        z = tf.concat([tf.cast(part, precision) for part in parts], axis=-1)
-        before = tf.cast(tf.matmul(z, recurrent_kernel, transpose_b=True), tanh.dtype)
+        by_sum = tf.concat([tf.cast(part, precision) for part in parts], axis=-1)
+        by_output_before = tf.cast(tf.matmul(by_sum, recurrent_kernel, transpose_b=True), wide)
         if mask is not None:
-            before = tf.where(mask[t], before, by_output)
-        return t - 1, before, by_cell * f[t], sums.write(t, z)
+            by_output_before = tf.where(mask[t], by_output_before, by_output)
+        return t - 1, by_output_before, by_cell * f[t], by_sums.write(t, by_sum)
 
-    start = time - 1, tf.cast(by_output, tanh.dtype), by_cell, _array(time, recurrent_kernel.shape[-1], precision)
-    _, by_output, by_cell, sums = tf.while_loop(lambda t, *_: t >= 0, step, start)
-    return sums.stack(), by_output, by_cell
+    start = time - 1, tf.cast(by_output, wide), by_cell, _array(time, recurrent_kernel.shape[-1], precision)
+    _, by_output, by_cell, by_sums = tf.while_loop(lambda t, *_: t >= 0, step, start)
+    return by_sums.stack(), by_output, by_cell
 
 
 def _array(time: Any, width: int, precision: Any) -> Any:
@@ -197,7 +200,7 @@ def _product(vectors: Any, matrix: Any, transpose: bool = False) -> Any:
     return tf.reshape(product, (shape[0], shape[1], product.shape[-1]))
 
 
-def _product_over_time(vectors: Any, sums: Any) -> Any:
+def _product_over_time(vectors: Any, by_sums: Any) -> Any:
     """The sum of the outer products: the gradient by a matrix that made sums (time, batch, units) of vectors."""
-    rows, gradients = (tf.reshape(x, (-1, x.shape[-1])) for x in (vectors, sums))
+    rows, gradients = (tf.reshape(x, (-1, x.shape[-1])) for x in (vectors, by_sums))
     return tf.matmul(rows, gradients, transpose_a=True)

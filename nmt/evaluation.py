@@ -84,7 +84,7 @@ class Report:
     def title(self) -> str:
         """How the scores were made, in a line."""
         return (
-            f"{self.checkpoint} checkpoint, step {self.step:,}; {self._search}{self._voting}; "
+            f"{self.checkpoint} checkpoint, step {self.step:,}; {self._search}{self._voting}{self._precision}; "
             f"{len(self.hypotheses) / self.seconds:,.1f} lines/s"
         )
 
@@ -105,6 +105,10 @@ class Report:
         if not decoding.asks_language_model:
             return members
         return f"{members}, language model {decoding.language_model} of weight {decoding.language_model_weight:g}"
+
+    @property
+    def _precision(self) -> str:
+        return "" if self.decoding.precision == "float32" else f", {self.decoding.precision}"
 
     def as_dict(self) -> dict[str, Any]:
         """The content of `report.json`: scores, then what was scored and how."""

@@ -53,7 +53,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         Args:
             labels: (rows,).
             logits: (rows, classes).
-            weights: (rows,).
+            weights: (rows,), float32; a row of weight 0 must be finite, too.
 
         Returns:
             The sum in float32, and the gradient (rows, classes) in the precision of the logits.

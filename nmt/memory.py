@@ -16,12 +16,13 @@ SLOTS = {"adam": 2, "adamw": 2}  # of an optimizer, each as large as what is tra
 # How many numbers wait for the backward pass, or are made by it, for each number of the result: gates, what is computed
 # of them, states, dropout, the output's gradient; with layer normalization its three sums too, each three times.
 CELL_COPIES = {"rnn": 6, "gru": 13, "lstm": 16, "layer_norm_lstm": 43}
+WIDE_CELLS = {"lstm"}  # those whose gates are float32 whatever the training's precision (see `nmt.bptt`)
 READOUT_COPIES = {"none": 0, "tanh": 4, "maxout": 8}  # as a vector; of pairs, of which the larger counts
 VECTOR_COPIES = 4  # as it is, scaled, with dropout, and the gradient
 PAIR_COPIES = 3  # of additive attention: query and key together, tanh, gradient
 SCORE_COPIES = 5  # scores, masked, softmax, and two gradients
 LOGIT_COPIES = 3  # logits, softmax, gradient
-SMOOTHING_COPIES = 4  # gradients of the label's logit and of the mean, and the sums of them
+SMOOTHING_COPIES = 4  # gradients of the label's logit and of the mean, and the sums of them; none in blocks
 LEXICAL_COPIES = 2  # the lexical model's logits, and the sum
 OUT_OF_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|\bOOM\b|out of memory|ran out of memory", re.IGNORECASE)
 
@@ -35,10 +36,11 @@ def training_memory(
 
     Counted are the weights, their copy that validates, the gradients, the optimizer's slots, what accumulates gradients
     and averages weights, and the largest batch on its way through the model and back, of whose logits only a block is
-    there at a time (see `nmt.blockwise_loss`). Before there were blocks, a process on a CPU grew by 0.9 to 1.2 times
-    the estimate. Not counted are the gradient that a block adds to the projection's, the libraries themselves (about
-    0.8 GB with TensorFlow), the corpus, which is mapped from the disk, what the allocator keeps in reserve, longer
-    batches after subword sampling, the copies that a checkpoint is written from, and the translations of a validation.
+    there at a time (see `nmt.blockwise_loss`). Before there were blocks, and before the LSTM had a gradient of its own,
+    a process on a CPU grew by 0.9 to 1.2 times the estimate. Not counted are the gradient that a block adds to the
+    projection's, the libraries themselves (about 0.8 GB with TensorFlow), the corpus, which is mapped from the disk,
+    what the allocator keeps in reserve, longer batches after subword sampling, the copies that a checkpoint is written
+    from, and the translations of a validation.
 
     Args:
         config: the model's sizes and the training's switches.
@@ -61,7 +63,9 @@ def language_model_memory(config: LanguageModelConfig, parameters: int, vocabula
         shape: streams and length of a segment.
     """
     model, (streams, length) = config.model, shape
-    layers = VECTOR_COPIES * model.embedding_size + CELL_COPIES[model.cell] * model.units * model.layers
+    layers = (
+        VECTOR_COPIES * model.embedding_size + _cell_copies(model.cell, config.training) * model.units * model.layers
+    )
     logits = _logit_copies(config.training) * vocabulary
     positions = streams * length
     segment = (
@@ -82,7 +86,7 @@ def _batch_bytes(
 ) -> int:
     """What a batch leaves on its way through the model and back; attention weights and loss are always float32."""
     rows, source_length, target_length = shape
-    cell = CELL_COPIES[model.cell]
+    cell = _cell_copies(model.cell, training)
     encoder_units = sum(model.layer_units(layer) for layer in range(model.encoder_layers))
     source = VECTOR_COPIES * model.embedding_size + cell * encoder_units
     target = VECTOR_COPIES * model.embedding_size + cell * model.decoder_units * model.decoder_layers
@@ -113,7 +117,13 @@ def _at_once(positions: int, vocabulary: int) -> int:
 
 
 def _logit_copies(training: AnyTraining) -> int:
-    return LOGIT_COPIES + (SMOOTHING_COPIES if training.label_smoothing else 0)
+    return LOGIT_COPIES + (SMOOTHING_COPIES if training.label_smoothing and not has_blocks() else 0)
+
+
+def _cell_copies(cell: str, training: AnyTraining) -> int:
+    """Numbers in the training's precision that a cell leaves for each of its units."""
+    wide = cell in WIDE_CELLS and has_blocks()  # the same backend has both
+    return CELL_COPIES[cell] * (FLOAT_BYTES // _float_bytes(training) if wide else 1)
 
 
 def _float_bytes(training: AnyTraining) -> int:

@@ -73,6 +73,7 @@ class TrainedRun(TrainedModel):
 
     def __init__(self, folder: Path, checkpoint: str = "best") -> None:
         self.model, self.source_tokenizer, self.target_tokenizer, self.config = load_seq2seq(folder, checkpoint)
+        self._models = {"float32": self.model}  # by precision
         self._translators: dict[str, Translator] = {}
         self._scorers: dict[str, PairScorer] = {}
 
@@ -107,8 +108,11 @@ class TrainedRun(TrainedModel):
         decoding = changed_decoding(self.config, changes, origin="decoding")
         key = _key(decoding)
         if key not in self._translators:
+            precision = decoding.precision
+            if precision not in self._models:
+                self._models[precision] = self.model.in_precision(precision)
             self._translators[key] = Translator(
-                self.model,
+                self._models[precision],
                 self.source_tokenizer,
                 self.target_tokenizer,
                 decoding,

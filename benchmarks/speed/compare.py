@@ -126,7 +126,13 @@ def _arguments() -> argparse.Namespace:
         "--backend", choices=("tensorflow", "jax"), default="tensorflow", help="Keras', of this toolkit"
     )
     ours = PRECISIONS[OURS]
-    parser.add_argument("--precisions", nargs="+", choices=ours, default=list(ours), help="of this toolkit's training")
+    parser.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=ours,
+        default=list(ours),
+        help="of this toolkit: training in each, and translation likewise",
+    )
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
     parser.add_argument("--batches", nargs="+", type=int, default=[64], help="sentences of a batch (default: 64)")
     parser.add_argument("--width", type=int, default=1, help="times the units of the described model (default: 1)")

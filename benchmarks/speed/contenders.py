@@ -17,7 +17,7 @@ class Contender:
 
     Attributes:
         system: a file of `systems`.
-        precision: of its training steps.
+        precision: of its training steps; with `mixed_bfloat16` it translates in bfloat16.
         sentences: of a batch.
     """
 

@@ -53,7 +53,7 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
 
 
 def layer(
-    units: int, use_cudnn: bool | str, recurrent_dropout: float, recurrent_initializer: str, **options: Any
+    units: int, use_cudnn: bool | str, recurrent_dropout: float, recurrent_initializer: Any, **options: Any
 ) -> Any:
     """A recurrent layer of these cells; there is no cuDNN kernel."""
     del use_cudnn

@@ -16,7 +16,10 @@ from keras import ops
 
 
 class LSTM(keras.layers.LSTM):
-    """Keras' LSTM, which on TensorFlow without cuDNN walks over the sequence as `nmt.bptt` does."""
+    """Keras' LSTM, which on TensorFlow walks over the sequence as `nmt.bptt` does, unless cuDNN may.
+
+    It is made by `layer` alone: another activation, a dropout of inputs or a layer without bias is not for it.
+    """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """Last output, outputs and states; arguments as of Keras' layer, which calls it."""
@@ -25,6 +28,7 @@ class LSTM(keras.layers.LSTM):
         from nmt.bptt import Weights, lstm
 
         mask = mask[0] if isinstance(mask, list | tuple) else mask
+        mask = None if mask is None else ops.cast(mask, "bool")
         if self.go_backwards:
             sequences, mask = ops.flip(sequences, axis=1), None if mask is None else ops.flip(mask, axis=1)
         parts = self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias
@@ -42,5 +46,5 @@ class LSTM(keras.layers.LSTM):
 
 
 def layer(units: int, use_cudnn: bool | str, **options: Any) -> Any:
-    """The layer above."""
+    """Keras' LSTM, with the walk above."""
     return LSTM(units, use_cudnn=use_cudnn, **options)

@@ -25,7 +25,7 @@ class VanillaCell(keras.layers.SimpleRNNCell):
 
 
 def layer(
-    units: int, use_cudnn: bool | str, recurrent_dropout: float, recurrent_initializer: str, **options: Any
+    units: int, use_cudnn: bool | str, recurrent_dropout: float, recurrent_initializer: Any, **options: Any
 ) -> Any:
     """A recurrent layer of these cells; there is no cuDNN kernel."""
     del use_cudnn

@@ -122,9 +122,9 @@ class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
 
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="Arithmetic of the translation models; probabilities stay float32. `bfloat16` halves their weights "
-        "too, and pays on processors with bfloat16 matrix instructions (amx_bf16 in `nmt --version`). Validations of a "
-        "training and a SavedModel take float32.",
+        description="Arithmetic of the translation models, in search and scoring; probabilities stay float32. "
+        "`bfloat16` halves their weights too, and pays on processors with bfloat16 matrix instructions (amx_bf16 in "
+        "`nmt --version`). Validations of a training and a SavedModel take float32.",
     )
     minimum_bayes_risk: bool = Field(
         False,

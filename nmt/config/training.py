@@ -57,7 +57,9 @@ class TrainingConfig(Section):
     )
     label_smoothing: Fraction = Field(0.1, description="Probability taken from the right token, spread over all.")
     precision: Literal["float32", "mixed_bfloat16"] = Field(
-        "float32", description="Arithmetic of the training steps; the weights and every other use stay float32."
+        "float32",
+        description="Arithmetic of the training steps; weights and validations stay float32, and translation has "
+        "`decoding.precision`.",
     )
     minimum_gain: Annotated[float, Field(ge=0.0)] = Field(
         0.0, description="By how much the figure must be better to count as a gain; BLEU and chrF in percent."

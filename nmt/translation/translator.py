@@ -67,7 +67,7 @@ class Translator(LineTranslator):
     """Translates lines with models in memory.
 
     Args:
-        model: the translation model, float32.
+        model: the translation model, which is rounded where `config.precision` asks for it.
         source_tokenizer: of the model's source side.
         target_tokenizer: of its target side.
         config: how to search; the models that it names are loaded.

@@ -141,6 +141,30 @@ def test_in_bfloat16_the_loss_and_the_gradients_of_variables_stay_float32(rows_a
         np.testing.assert_allclose(ours.astype(np.float32), theirs.astype(np.float32), atol=1e-2)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "int32", "bool"])
+def test_weights_may_have_any_type(dtype: str) -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(0.1), batch()
+    weights = (WEIGHTS > 0).astype(dtype)
+    found = blockwise_loss(loss, two.as_projection(), vectors, labels, weights, True)
+    assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors), weights)), rel=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_weights_that_differ(rows_a_block: int, training: bool) -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(0.1), batch()
+    weights = (WEIGHTS * np.array([[0.5], [3.0], [1.0]])).astype(np.float32)
+    projection = two.as_projection()
+    if not training:
+        found = blockwise_loss(loss, projection, vectors, labels, weights, False)
+        assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors), weights)), rel=1e-6)
+        return
+    total, changes = gradients(lambda v: blockwise_loss(loss, projection, v, labels, weights, True), vectors, two)
+    expected, theirs = gradients(lambda v: loss(labels, two.project(*v), weights), vectors, two)
+    assert total == pytest.approx(expected, rel=1e-6)
+    for ours, other in zip(changes, theirs, strict=True):
+        np.testing.assert_allclose(ours, other, atol=1e-6)
+
+
 def test_no_block_has_more_rows_than_its_logits_allow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 15 rows twelve count, and at most five may stand together: three blocks of four."""
     monkeypatch.setattr(module, "LOGITS", 5 * CLASSES)

@@ -59,9 +59,10 @@ def test_the_gradient_is_the_one_that_tensorflow_derives_from_the_loop(steps: in
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
-def test_in_bfloat16_all_is_near_and_the_gradients_of_weights_keep_their_precision() -> None:
-    results, gradients = derived(7, None, training=True, dtype="bfloat16")
-    exact, expected = derived(7, None, training=True)
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
+def test_in_bfloat16_all_is_near_and_the_gradients_of_weights_have_their_dtype(mask: Callable[[int], Any]) -> None:
+    results, gradients = derived(7, mask(7), training=True, dtype="bfloat16")
+    exact, expected = derived(7, mask(7), training=True)
     assert [part.dtype for part in results] == [tf.bfloat16] * 3
     assert [part.dtype for part in gradients] == [tf.bfloat16] * 3 + [tf.float64] * 3
     for ours, theirs in zip((*results, *gradients), (*exact, *expected), strict=True):
@@ -91,8 +92,18 @@ def test_a_graph_has_a_gradient_of_its_own_in_training_alone(training: bool) -> 
     assert any("_gradient_op_type" in node.attr for node in concrete.graph.as_graph_def().node) is training
 
 
-def test_keras_loads_the_weights_of_its_own_layer() -> None:
-    ours, theirs = make_recurrent("lstm", UNITS, 0.0, use_cudnn=False, name="layer"), keras.layers.LSTM(UNITS)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_keras_own_layer_with_the_same_weights_gives_the_same(backwards: bool, training: bool) -> None:
+    """A checkpoint of one is one of the other; the mask is right-padded, as all are here."""
+    options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
+    ours = make_recurrent("lstm", UNITS, 0.0, use_cudnn=False, name="layer", backwards=backwards)
+    theirs = keras.layers.LSTM(UNITS, use_cudnn=False, name="layer", **options)
+    inputs = np.random.default_rng(6).normal(size=(BATCH, 5, INPUTS)).astype(np.float32)
+    mask = np.array([[True] * 5, [True, True, True, False, False]])
     for layer in (ours, theirs):
         layer.build((None, None, INPUTS))
-    assert [weight.name for weight in ours.weights] == [weight.name for weight in theirs.weights]
+    assert [weight.path for weight in ours.weights] == [weight.path for weight in theirs.weights]
+    theirs.set_weights(ours.get_weights())
+    for found, expected in zip(ours(inputs, mask=mask, training=training), theirs(inputs, mask=mask), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nmt import memory
 from nmt.config import Config, TranslationTraining, parse_language_model_config
 from nmt.memory import (
     language_model_memory,
@@ -52,11 +53,17 @@ def test_the_largest_batch_counts(tiny_config: ConfigFactory) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize(("smoothing", "copies"), [(0.0, 3), (0.1, 7)])
+@pytest.mark.parametrize(("blocks", "smoothing", "copies"), [(True, 0.0, 3), (True, 0.1, 3), (False, 0.1, 7)])
 def test_logits_of_a_large_vocabulary(
-    tiny_config: ConfigFactory, precision: str, smoothing: float, copies: int
+    tiny_config: ConfigFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    blocks: bool,
+    smoothing: float,
+    copies: int,
 ) -> None:
     """A piece more is a logit, its softmax, its gradient ... at each of 10 x 6 target positions, always float32."""
+    monkeypatch.setattr(memory, "has_blocks", lambda: blocks)
     config = tiny_config(training={"label_smoothing": smoothing, "precision": precision})
     fewer, more = (estimate(config, vocabulary=pieces, shapes=[(10, 5, 6)]) for pieces in (100, 101))
     assert more - fewer == 10 * 6 * copies * 4
@@ -70,6 +77,16 @@ def test_half_precision_halves_the_layers_alone(tiny_config: ConfigFactory) -> N
         for precision in ("float32", "mixed_bfloat16")
     )
     assert full == 2 * half > 0
+
+
+def test_the_gates_of_an_lstm_stay_float32(tiny_config: ConfigFactory) -> None:
+    shapes, model = [(10, 5, 6)], {"attention": "none", "cell": "lstm", "encoder_units": 10, "decoder_units": 20}
+    sizes: dict[str, Any] = {"parameters": 0, "trainable": 0, "vocabulary": 0, "shapes": shapes}
+    full, half = (
+        estimate(tiny_config(model=model, training={"precision": precision}), **sizes)
+        for precision in ("float32", "mixed_bfloat16")
+    )
+    assert full / 2 < half < full
 
 
 @pytest.mark.parametrize(

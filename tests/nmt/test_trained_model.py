@@ -101,6 +101,17 @@ def test_a_search_is_made_once(model: TrainedModel, monkeypatch: pytest.MonkeyPa
     assert len(made) == 2
 
 
+def test_searches_in_one_precision_share_a_model(run: Path) -> None:
+    loaded = TrainedRun(run)
+    translators = [
+        loaded._translator({"beam_size": size, "precision": precision})
+        for precision in ("float32", "bfloat16")
+        for size in (1, 2)
+    ]
+    models = [translator.model for translator in translators]
+    assert models[0] is models[1] is loaded.model and models[2] is models[3] is not loaded.model
+
+
 def test_prefixes_and_forced_words(model: TrainedModel) -> None:
     found = model.translate(TEXTS, prefixes=["drei", "drei", ""])
     assert found[0].text.startswith("drei") and found[1].text == ""
