@@ -16,16 +16,6 @@ from importlib import import_module
 from typing import Any
 
 import keras
-from keras import ops
-
-
-class Orthogonal(keras.initializers.Orthogonal):
-    """Keras' orthogonal matrices (Saxe et al. 2014), in any precision: no backend finds them in bfloat16."""
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        """A matrix, rounded from float32 where that is longer."""
-        dtype = keras.backend.standardize_dtype(dtype)
-        return ops.cast(super().__call__(shape, "float32" if dtype == "bfloat16" else dtype), dtype)
 
 
 def make_recurrent(
@@ -45,7 +35,6 @@ def make_recurrent(
     layer = import_module(f"nmt.cells.{cell}").layer(
         units,
         use_cudnn=use_cudnn,
-        recurrent_initializer=Orthogonal,
         recurrent_dropout=recurrent_dropout,
         return_sequences=True,
         return_state=True,

@@ -15,7 +15,9 @@ from typing import Any
 
 import keras
 
+from nmt.orthogonal import Orthogonal
+
 
 def layer(units: int, use_cudnn: bool | str, **options: Any) -> Any:
     """Keras' GRU."""
-    return keras.layers.GRU(units, use_cudnn=use_cudnn, **options)
+    return keras.layers.GRU(units, use_cudnn=use_cudnn, recurrent_initializer=Orthogonal, **options)

@@ -14,6 +14,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nmt.orthogonal import Orthogonal
+
 EPSILON = 1e-5  # added to the variance
 
 
@@ -52,12 +54,8 @@ class LayerNormLSTMCell(keras.layers.LSTMCell):
         return hidden, [hidden, cell]
 
 
-def layer(
-    units: int, use_cudnn: bool | str, recurrent_dropout: float, recurrent_initializer: Any, **options: Any
-) -> Any:
+def layer(units: int, use_cudnn: bool | str, recurrent_dropout: float, **options: Any) -> Any:
     """A recurrent layer of these cells; there is no cuDNN kernel."""
     del use_cudnn
-    cell = LayerNormLSTMCell(
-        units, recurrent_dropout=recurrent_dropout, recurrent_initializer=recurrent_initializer, name="cell"
-    )
+    cell = LayerNormLSTMCell(units, recurrent_dropout=recurrent_dropout, recurrent_initializer=Orthogonal, name="cell")
     return keras.layers.RNN(cell, **options)

@@ -14,6 +14,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nmt.orthogonal import Orthogonal
+
 
 class LSTM(keras.layers.LSTM):
     """Keras' LSTM, which on TensorFlow walks over the sequence as `nmt.bptt` does, unless cuDNN may.
@@ -47,4 +49,4 @@ class LSTM(keras.layers.LSTM):
 
 def layer(units: int, use_cudnn: bool | str, **options: Any) -> Any:
     """Keras' LSTM, with the walk above."""
-    return LSTM(units, use_cudnn=use_cudnn, **options)
+    return LSTM(units, use_cudnn=use_cudnn, recurrent_initializer=Orthogonal, **options)

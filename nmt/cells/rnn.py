@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nmt.orthogonal import Orthogonal
+
 
 class VanillaCell(keras.layers.SimpleRNNCell):
     """One step of a vanilla network.
@@ -24,12 +26,8 @@ class VanillaCell(keras.layers.SimpleRNNCell):
         return hidden, [hidden]
 
 
-def layer(
-    units: int, use_cudnn: bool | str, recurrent_dropout: float, recurrent_initializer: Any, **options: Any
-) -> Any:
+def layer(units: int, use_cudnn: bool | str, recurrent_dropout: float, **options: Any) -> Any:
     """A recurrent layer of these cells; there is no cuDNN kernel."""
     del use_cudnn
-    cell = VanillaCell(
-        units, recurrent_dropout=recurrent_dropout, recurrent_initializer=recurrent_initializer, name="cell"
-    )
+    cell = VanillaCell(units, recurrent_dropout=recurrent_dropout, recurrent_initializer=Orthogonal, name="cell")
     return keras.layers.RNN(cell, **options)

@@ -98,13 +98,13 @@ def learn(job: Job) -> dict[str, Any]:
 
 
 def _carry_out(job: Job, stopwatch: Stopwatch, stops: bool) -> Clock:
-    task = TranslationTask(_config(job, EPOCHS if stops else job.epochs))
+    task = TranslationTask(config_of(job, EPOCHS if stops else job.epochs))
     clock = Clock(stopwatch, task.plan, task.corpus.tokens("train").target, stops)
     carry_out(task, clock)
     return clock
 
 
-def _config(job: Job, epochs: int) -> Config:
+def config_of(job: Job, epochs: int) -> Config:
     """The model of these sizes, with a readout as wide as the peers'."""
     sizes, recipe = job.sizes, job.recipe
     settings = {
