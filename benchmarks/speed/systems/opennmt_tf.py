@@ -154,8 +154,9 @@ def _compiled(model: Any, dataset: Any) -> Any:
 
 
 def _pieces(predictions: Any) -> list[tuple[int, list[str]]]:
-    """Number and pieces of each line of a batch."""
-    numbers, tokens, lengths = (predictions[name].numpy() for name in ("index", "tokens", "length"))
+    """Number and pieces of each line of a batch; lines that are not sorted into buckets have no numbers."""
+    tokens, lengths = (predictions[name].numpy() for name in ("tokens", "length"))
+    numbers = predictions["index"].numpy() if "index" in predictions else range(len(tokens))
     return [
         (int(number), [piece.decode() for piece in best[0][: length[0]]])
         for number, best, length in zip(numbers, tokens, lengths, strict=True)
