@@ -45,6 +45,7 @@ def main() -> int:
     """Measures and prints."""
     arguments = _arguments()
     share_one_arena()  # as `nmt` does
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         step = _steps(arguments, scratch)
         for _ in range(WARM_UP_STEPS):
@@ -113,6 +114,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=("float32", "mixed_bfloat16"), default="float32")
     parser.add_argument("--sentences", type=int, default=64, help="of a batch")
     parser.add_argument("--steps", type=int, default=12, help="that are timed")
+    parser.add_argument("--threads", type=int, default=0, help="of an operation (default: as TensorFlow chooses)")
     parser.add_argument("--rows", type=int, default=25, help="kinds of operations that are shown")
     return parser.parse_args()
 
