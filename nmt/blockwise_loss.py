@@ -90,7 +90,7 @@ class Blocks:
         projection: makes the logits.
         vectors: what it takes; each (rows, units).
         labels: (rows,).
-        weights: (rows,); the greatest is 1.
+        weights: (rows,); the greatest in absolute value is 1, so that equal ones are all 1.
         count: of the blocks.
         size: rows of each; the last one may have fewer.
     """
@@ -147,7 +147,7 @@ def blockwise_loss(
     *rows, labels, weights = (
         ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)
     )  # each (rows, ...)
-    greatest = ops.max(weights, initial=0.0)
+    greatest = ops.max(ops.abs(weights), initial=0.0)
     weights = ops.divide_no_nan(weights, greatest)
     count = ops.maximum(1, -(-ops.shape(labels)[0] // most_rows(projection.classes)))
     size = -(-ops.shape(labels)[0] // count)

@@ -5,12 +5,13 @@
 
 prepares Multi30k once, hands the peers the same pieces, trains every system for `--epochs` (kept, and done once), and
 then measures in turns, round by round, each in a process of its own: training steps on batches of 64 sentences,
-translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). `--batches 64 128 256`
-looks for every system's best batch too. Everything runs on the processor: one of the peers' pinned packages knows no
-other device. With `--backend jax --only keras_nmt` this toolkit runs alone, on the graphics processor where JAX finds
-one; as JAX compiles for each shape of a batch, `--warm-up-steps` must be large enough to meet them all. Prints tables,
-and writes all figures with machine and versions to the file that `--results` names. Exit status 1 where a worker fails;
-what was measured until then stands in a file of its own.
+translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). This toolkit trains and
+translates in each of `--precisions`. `--batches 64 128 256` looks for every system's best batch too. Everything runs on
+the processor: one of the peers' pinned packages knows no other device. With `--backend jax --only keras_nmt` this
+toolkit runs alone, on the graphics processor where JAX finds one; as JAX compiles for each shape of a batch,
+`--warm-up-steps` must be large enough to meet them all. Prints tables, and writes all figures with machine and versions
+to the file that `--results` names. Exit status 1 where a worker fails; what was measured until then stands in a file of
+its own.
 """
 
 from __future__ import annotations

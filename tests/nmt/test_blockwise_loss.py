@@ -149,10 +149,11 @@ def test_weights_may_have_any_type(dtype: str) -> None:
     assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors), weights)), rel=1e-6)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("training", [True, False])
-def test_weights_that_differ(rows_a_block: int, training: bool) -> None:
+def test_weights_that_differ(rows_a_block: int, training: bool, sign: float) -> None:
     two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(0.1), batch()
-    weights = (WEIGHTS * np.array([[0.5], [3.0], [1.0]])).astype(np.float32)
+    weights = (WEIGHTS * np.array([[0.5], [3.0], [1.0]]) * sign).astype(np.float32)
     projection = two.as_projection()
     if not training:
         found = blockwise_loss(loss, projection, vectors, labels, weights, False)
