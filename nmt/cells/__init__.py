@@ -56,5 +56,6 @@ def take_step(layer: Any, inputs: Any, state: list[Any], training: bool = False)
     """One step of a recurrent layer; inputs (rows, units) to outputs (rows, units) and the new state."""
     if not layer.built:
         layer.build((None, None, inputs.shape[-1]))  # so that its cell's variables bear its name
-    outputs, new_state = layer.cell(inputs, state, training=training)
+    step = getattr(layer, "step", layer.cell)  # a layer may know a faster one
+    outputs, new_state = step(inputs, state, training=training)
     return outputs, list(new_state) if isinstance(new_state, list | tuple) else [new_state]
