@@ -27,12 +27,15 @@ class Breadth(NamedTuple):
         n_best: finished ones.
         groups: parts of the beam that shall differ (Vijayakumar et al. 2018); they divide `beam_size`.
         diversity: what a token loses for each open hypothesis of an earlier group that took it in the same step.
+        lookahead: a group is done when no open hypothesis of it could win with at most so many further tokens; None:
+            with as many as its row may have, which alone is sure.
     """
 
     beam_size: int
     n_best: int = 1
     groups: int = 1
     diversity: float = 0.0
+    lookahead: int | None = None
 
     @property
     def width(self) -> int:
@@ -75,8 +78,8 @@ def beam_search(
 ) -> Hypotheses:
     """Keeps the likeliest open hypotheses and, by their scores, the best finished ones.
 
-    A group is done when no open hypothesis of it can still beat its worst finished one (see `Ranking.bound`). The
-    result of a row therefore does not depend on the other rows.
+    A group is done when no open hypothesis of it can still beat its worst finished one (see `Ranking.bound` and
+    `Breadth.lookahead`). The result of a row therefore does not depend on the other rows.
 
     Args:
         step: as described in `nmt.search`.
@@ -114,7 +117,8 @@ def _loop(
     def is_open(*values: Any) -> Any:
         beam = Beam(*values)
         best = ops.max(beam.live_totals, axis=-1)  # (rows, groups)
-        bound = ranking.bound(best, beam.position, limits[:, None], max_length)
+        ahead = limits if breadth.lookahead is None else ops.minimum(limits, beam.position + breadth.lookahead)
+        bound = ranking.bound(best, beam.position, ahead[:, None], max_length)
         can_win = ops.any(bound > beam.finished.scores[:, :, -1], axis=-1)
         return ops.logical_and(beam.position < max_length, can_win)
 
