@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config import DecodingConfig
-from nmt.corpus import PreparedCorpus
-from nmt.errors import DataError
 from nmt.files import write_file
 from nmt.metrics import Score, bleu, character_error_rate, chrf, exact_match, ter
 from nmt.run_folder import RunFolder
@@ -84,7 +82,7 @@ class Report:
     def title(self) -> str:
         """How the scores were made, in a line."""
         return (
-            f"{self.checkpoint} checkpoint, step {self.step:,}; {self._search}{self._voting}{self._precision}; "
+            f"{self.checkpoint} checkpoint, step {self.step:,}; {self._search}{self._voting}{self._shortcuts}; "
             f"{len(self.hypotheses) / self.seconds:,.1f} lines/s"
         )
 
@@ -107,8 +105,13 @@ class Report:
         return f"{members}, language model {decoding.language_model} of weight {decoding.language_model_weight:g}"
 
     @property
-    def _precision(self) -> str:
-        return "" if self.decoding.precision == "float32" else f", {self.decoding.precision}"
+    def _shortcuts(self) -> str:
+        """What makes the search faster and may change what it finds."""
+        decoding = self.decoding
+        candidates = f", {decoding.candidates:,} candidates" if decoding.candidates else ""
+        lookahead = f", lookahead {decoding.lookahead}" if decoding.lookahead and decoding.beam_size > 1 else ""
+        precision = f", {decoding.precision}" if decoding.precision != "float32" else ""
+        return candidates + lookahead + precision
 
     def as_dict(self) -> dict[str, Any]:
         """The content of `report.json`: scores, then what was scored and how."""
@@ -142,21 +145,7 @@ def read_split(run: RunFolder, split: str) -> TextPairs:
     Raises:
         DataError: the prepared corpus is missing, or is no longer the one that the run was trained on.
     """
-    folder = run.config().prepared_folder
-    if not folder.is_dir():
-        raise DataError(
-            f"{run.folder}: looked for the corpus that it was trained on in {folder.resolve()}, found nothing; name "
-            f"files with --source and --reference, or run nmt prepare with the run's configuration "
-            f"({run.folder / 'config.json'})"
-        )
-    corpus = PreparedCorpus(folder)
-    if corpus.fingerprint != run.corpus_fingerprint():
-        raise DataError(
-            f"{run.folder}: was trained on the corpus {run.corpus_fingerprint()[:12]}..., but {corpus.folder} is now "
-            f"{corpus.fingerprint[:12]}...; prepare the corpus with the run's settings, train again, or name files "
-            f"with --source and --reference"
-        )
-    sources, references = corpus.text(split)
+    sources, references = run.corpus("name files with --source and --reference").text(split)
     return TextPairs(split, sources, [references])
 
 

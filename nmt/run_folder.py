@@ -7,6 +7,7 @@
       source.model target.model     the subword models: the folder is all that translation needs; a language model has
                                     text.model in their place
       checkpoints/00001200/         the newest few and the best (see `nmt.checkpoints`)
+      lexicon.npz                   of `nmt lexicon`, where somebody asked for it (see `nmt.lexicon`)
       metrics.jsonl report.json
 
 `last` is the newest checkpoint, and its state says which one is `best`. Knows nothing of how a training runs.
@@ -25,6 +26,7 @@ import keras
 
 from nmt.checkpoints import Tensors, TrainingState, is_whole, load_state, restore, write_checkpoint
 from nmt.config import Config, LanguageModelConfig, parse_config, parse_language_model_config
+from nmt.corpus import PreparedCorpus
 from nmt.errors import CorruptFileError, DataError
 from nmt.files import ASIDE, OLD, read_json, removing, sealed, unsealed, write_file
 from nmt.tokenizer import Tokenizer
@@ -113,6 +115,30 @@ class RunFolder:
     def corpus_pairs(self) -> dict[str, int]:
         """Pairs of each part of that corpus; empty where the folder does not know them."""
         return {str(part): int(pairs) for part, pairs in self._identity().get("corpus_pairs", {}).items()}
+
+    def corpus(self, otherwise: str = "") -> PreparedCorpus:
+        """The prepared corpus that a translation model was trained on.
+
+        Args:
+            otherwise: what the user can do without it, for the error.
+
+        Raises:
+            DataError: it is missing, or is no longer the one that the run was trained on.
+            CorruptFileError: it does not match its checksums.
+        """
+        folder, otherwise = self.config().prepared_folder, f", or {otherwise}" if otherwise else ""
+        if not folder.is_dir():
+            raise DataError(
+                f"{self.folder}: looked for the corpus that it was trained on in {folder.resolve()}, found nothing; "
+                f"run nmt prepare with the run's configuration ({self.folder / 'config.json'}){otherwise}"
+            )
+        corpus = PreparedCorpus(folder)
+        if corpus.fingerprint != self.corpus_fingerprint():
+            raise DataError(
+                f"{self.folder}: was trained on the corpus {self.corpus_fingerprint()[:12]}..., but {corpus.folder} is "
+                f"now {corpus.fingerprint[:12]}...; prepare the corpus with the run's settings, train again{otherwise}"
+            )
+        return corpus
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """The source's and the target's tokenizer of a translation model."""

@@ -5,6 +5,7 @@ It computes what training and search need, and knows neither of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -139,15 +140,24 @@ class Seq2Seq(ProjectingModel):
         """Encodes the source for the decoder; source_ids are (batch, source_length)."""
         return self.decoder.remember(self.encoder(source_ids, training=training))
 
-    def step(self, token_ids: Any, state: Any, memory: Memory) -> tuple[Any, Any, Any]:
+    def step(
+        self, token_ids: Any, state: Any, memory: Memory, project: Callable[..., Any] | None = None
+    ) -> tuple[Any, Any, Any]:
         """One step of search (see `Decoder.step`).
 
+        Args:
+            token_ids: as of the decoder, like what follows.
+            state: likewise.
+            memory: likewise.
+            project: what makes logits of the output: None is `self.project` (see `ChosenProjection`).
+
         Returns:
-            Log-probabilities of the next token (rows, target_vocabulary_size) in float32, the attention weights
-            (rows, source_length; None without attention), and the new state.
+            Log-probabilities of the next token (rows, target_vocabulary_size, or what `project` gives) in float32, the
+            attention weights (rows, source_length; None without attention), and the new state.
         """
         output, weights, state = self.decoder.step(token_ids, state, memory)
-        return ops.log_softmax(ops.cast(self.project(*output), "float32"), axis=-1), weights, state
+        logits = (project or self.project)(*output)
+        return ops.log_softmax(ops.cast(logits, "float32"), axis=-1), weights, state
 
     def project(self, hidden: Any, lexical: Any = None) -> Any:
         """Logits (..., target_vocabulary_size) of the parts of an `Output`."""
@@ -155,3 +165,37 @@ class Seq2Seq(ProjectingModel):
         if self.decoder.lexical_model is None:
             return logits
         return logits + self.decoder.lexical_model.logits(lexical)
+
+
+class ChosenProjection:
+    """As `Seq2Seq.project`, to the logits of some tokens alone.
+
+    Picking columns of a matrix takes longer than a step of search, so of untied weights a copy is kept, transposed.
+
+    Args:
+        model: whose weights it takes as they are now.
+    """
+
+    def __init__(self, model: Seq2Seq) -> None:
+        embedding, lexical_model = model.target_embedding, model.decoder.lexical_model
+        tied = embedding.tie_weights
+        rows = embedding.embeddings if tied else ops.transpose(embedding.projection)  # (vocabulary, hidden_units)
+        self._parts = [(rows, None)]
+        if lexical_model is not None:
+            self._parts.append((ops.transpose(lexical_model.projection.kernel), lexical_model.projection.bias))
+
+    def to(self, token_ids: Any) -> Callable[..., Any]:
+        """What makes logits (..., tokens) of the parts of an `Output`, for token ids (tokens,)."""
+        picked = [[x if x is None else ops.take(x, token_ids, axis=0) for x in part] for part in self._parts]
+
+        def project(*vectors: Any) -> Any:
+            there = [vector for vector in vectors if vector is not None]
+            return sum(_logits(vector, *part) for vector, part in zip(there, picked, strict=True))
+
+        return project
+
+
+def _logits(vectors: Any, rows: Any, bias: Any) -> Any:
+    """Vectors (..., units) by rows (tokens, units), in the vectors' precision; (..., tokens)."""
+    logits = ops.matmul(vectors, ops.transpose(ops.cast(rows, vectors.dtype)))
+    return logits if bias is None else logits + ops.cast(bias, vectors.dtype)

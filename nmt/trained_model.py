@@ -12,6 +12,7 @@ from nmt.config import DecodingConfig, changed_decoding
 from nmt.errors import ConfigError, DataError
 from nmt.run_folder import RunFolder
 from nmt.seq2seq_run import load_seq2seq
+from nmt.translation.candidates import lexicon_for
 from nmt.translation.lines import Line, LineTranslator, Translation
 from nmt.translation.scoring import PairScorer, Score
 from nmt.translation.translator import Translator
@@ -72,6 +73,7 @@ class TrainedRun(TrainedModel):
     """
 
     def __init__(self, folder: Path, checkpoint: str = "best") -> None:
+        self.run = RunFolder(folder)
         self.model, self.source_tokenizer, self.target_tokenizer, self.config = load_seq2seq(folder, checkpoint)
         self._models = {"float32": self.model}  # by precision
         self._translators: dict[str, Translator] = {}
@@ -117,6 +119,7 @@ class TrainedRun(TrainedModel):
                 self.target_tokenizer,
                 decoding,
                 with_attention=self.config.model.attention != "none",
+                lexicon=lexicon_for(self.run, decoding),
             )
         return self._translators[key].with_seed(decoding.seed)
 

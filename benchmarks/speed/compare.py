@@ -6,12 +6,12 @@
 prepares Multi30k once, hands the peers the same pieces, trains every system for `--epochs` (kept, and done once), and
 then measures in turns, round by round, each in a process of its own: training steps on batches of 64 sentences,
 translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). This toolkit trains and
-translates in each of `--precisions`. `--batches 64 128 256` looks for every system's best batch too. Everything runs on
-the processor: one of the peers' pinned packages knows no other device. With `--backend jax --only keras_nmt` this
-toolkit runs alone, on the graphics processor where JAX finds one; as JAX compiles for each shape of a batch,
-`--warm-up-steps` must be large enough to meet them all. Prints tables, and writes all figures with machine and versions
-to the file that `--results` names. Exit status 1 where a worker fails; what was measured until then stands in a file of
-its own.
+translates in each of `--precisions`, and translates once more with the shortcuts `--candidates` and `--lookahead`.
+`--batches 64 128 256` looks for every system's best batch too. Everything runs on the processor: one of the peers'
+pinned packages knows no other device. With `--backend jax --only keras_nmt` this toolkit runs alone, on the graphics
+processor where JAX finds one; as JAX compiles for each shape of a batch, `--warm-up-steps` must be large enough to meet
+them all. Prints tables, and writes all figures with machine and versions to the file that `--results` names. Exit
+status 1 where a worker fails; what was measured until then stands in a file of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from contenders import OURS, PRECISIONS, Contender, contenders_of
+from contenders import OURS, PRECISIONS, Contender, contenders_of, with_shortcuts
 from corpus import ROOT, Corpus
 from install_peers import INSTALLS, is_installed, peers_folder
 from machine import SIZE, description
@@ -70,13 +70,14 @@ def measure(arguments: argparse.Namespace, job: Job, workers: Workers, report: R
     """
     contenders = contenders_of(arguments.only, arguments.batches, arguments.precisions)
     base = [contender for contender in contenders if contender.sentences == arguments.batches[0]]
+    searching = with_shortcuts(base, arguments.candidates, arguments.lookahead)
     if set(arguments.tasks) - {"train"}:
         for contender in base:
             report.add_learned(contender, workers.learn(contender, _job_of(contender, job, workers, report.corpus)))
     for number in range(arguments.rounds):
         report.matrix_rates.append(workers.matrix_rate(arguments.matrix_size))
         for task in arguments.tasks:
-            for contender in _in_turn(contenders if task == "train" else base, number):
+            for contender in _in_turn(contenders if task == "train" else searching, number):
                 asked = _job_of(contender, job, workers, report.corpus)
                 answer = workers.run(contender, task, asked)
                 text = report.add(task, contender, answer, Path(asked.output))
@@ -111,6 +112,8 @@ def _job_of(contender: Contender, job: Job, workers: Workers, corpus: Corpus) ->
         output=str(folder / "hypotheses"),
         precision=contender.precision,
         sentences=contender.sentences,
+        candidates=contender.candidates,
+        lookahead=contender.lookahead,
         steps_per_epoch=-(-corpus.pairs // contender.sentences),
     )
 
@@ -138,6 +141,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batches", nargs="+", type=int, default=[64], help="sentences of a batch (default: 64)")
     parser.add_argument("--width", type=int, default=1, help="times the units of the described model (default: 1)")
     parser.add_argument("--beam-size", type=int, default=5)
+    parser.add_argument(
+        "--candidates", type=int, default=1_024, help="of this toolkit's faster search (default: 1,024); 0: all tokens"
+    )
+    parser.add_argument("--lookahead", type=int, default=5, help="likewise (default: 5); 0: the exact stop")
     parser.add_argument("--epochs", type=int, default=3, help="of the models that translate (default: 3)")
     parser.add_argument("--seconds", type=float, default=30.0, help="of training steps that count, a round")
     parser.add_argument("--warm-up-steps", type=int, default=10, help="steps before them (default: 10)")

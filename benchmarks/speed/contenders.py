@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arithmetic import Form
 
@@ -19,14 +19,20 @@ class Contender:
         system: a file of `systems`.
         precision: of its training steps; with `mixed_bfloat16` it translates in bfloat16.
         sentences: of a batch.
+        candidates: that it searches among; 0: all tokens.
+        lookahead: of its beam search; 0: the exact stop.
     """
 
     system: str
     precision: str
     sentences: int
+    candidates: int = 0
+    lookahead: int = 0
 
     def __str__(self) -> str:
-        return f"{self.system}, {self.precision}, {self.sentences} sentences"
+        candidates = f", {self.candidates:,} candidates" if self.candidates else ""
+        lookahead = f", lookahead {self.lookahead}" if self.lookahead else ""
+        return f"{self.system}, {self.precision}, {self.sentences} sentences{candidates}{lookahead}"
 
     @property
     def is_ours(self) -> bool:
@@ -35,7 +41,7 @@ class Contender:
 
     @property
     def folder_name(self) -> str:
-        """As a path."""
+        """Of its model, which does not know how it is searched."""
         return f"{self.system}-{self.precision}-{self.sentences}"
 
     @property
@@ -57,3 +63,9 @@ def contenders_of(systems: Sequence[str], batches: Sequence[int], precisions: Se
         for precision in PRECISIONS.get(system, ("float32",))
         if system != OURS or precision in precisions
     ]
+
+
+def with_shortcuts(contenders: Sequence[Contender], candidates: int, lookahead: int) -> list[Contender]:
+    """Each of them, and this toolkit once more with a faster search, where one is given."""
+    faster = [replace(one, candidates=candidates, lookahead=lookahead) for one in contenders if one.is_ours]
+    return [*contenders, *faster] if candidates or lookahead else list(contenders)

@@ -69,6 +69,8 @@ class Job:
         precision: `float32` or `mixed_bfloat16`, of the training steps; translation takes bfloat16 with the latter.
         sentences: of a batch, in training and in translation.
         beam_size: of `translate`; `latency` is greedy.
+        candidates: target tokens that this toolkit searches among; 0: all.
+        lookahead: of this toolkit's beam search; 0: the exact stop.
         warm_up_steps: of a training, before anything is counted.
         seconds: of the steps that are counted, at least.
         epochs: of `learn`.
@@ -88,6 +90,8 @@ class Job:
     precision: str = "float32"
     sentences: int = 64
     beam_size: int = 5
+    candidates: int = 0
+    lookahead: int = 0
     warm_up_steps: int = 10
     seconds: float = 30.0
     epochs: int = 1

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from nmt.config.section import BeamSize, PenaltyExponent, PositiveInt, Section, Seed, TokenLimit
 
 Normalization = Literal["gnmt", "average", "none"]
+LEAST_CANDIDATES = 16  # the special tokens are among them
 Weight = Annotated[float, Field(ge=0.0)]
 
 
@@ -31,6 +32,11 @@ class BeamSearch(Section):
         0.0,
         description="Weight of what a translation loses for source tokens that got little attention (Wu et al. 2016, "
         "eq. 14); needs a beam and a model with attention.",
+    )
+    lookahead: PositiveInt | None = Field(
+        None,
+        description="A line is done when no open hypothesis could win with at most so many further tokens, were they "
+        "certain; null: with as many as it may have. Null is exact, 5 seldom differs and needs a quarter less time.",
     )
     diversity_groups: BeamSize = Field(
         1, description="Parts of the beam that shall differ (Vijayakumar et al. 2018); they divide `beam_size`."
@@ -126,6 +132,13 @@ class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
         "`bfloat16` halves their weights too, and pays on processors with bfloat16 matrix instructions (amx_bf16 in "
         "`nmt --version`). Validations of a training and a SavedModel take float32.",
     )
+    candidates: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        0,
+        description="Search among so many target tokens alone, those that the run folder's lexicon (`nmt lexicon`) "
+        "expects most often in the translations of the lines of a batch; 0: among all. What search says of "
+        "probabilities is then of these tokens alone. Lines with a prefix or forced words, `nmt score`, validations of "
+        "a training and a SavedModel have all.",
+    )
     minimum_bayes_risk: bool = Field(
         False,
         description="Of all samples or of the n best, choose the translation that is most like the others, by chrF "
@@ -157,6 +170,15 @@ class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
             raise ValueError(
                 "coverage_penalty: only a beam has hypotheses to compare; leave it out, or take beam_size: 2 or more "
                 "without samples"
+            )
+        if self.candidates and self.banned_words:
+            raise ValueError(
+                "candidates: banned words are known by all tokens alone; leave out banned_words, or candidates"
+            )
+        if 0 < self.candidates < LEAST_CANDIDATES:
+            raise ValueError(
+                f"candidates: expected 0 for all tokens, or at least {LEAST_CANDIDATES}, received {self.candidates}; "
+                f"some 1,000 are usual"
             )
         if self.minimum_bayes_risk and (self.samples or self.n_best) < 2:
             raise ValueError(

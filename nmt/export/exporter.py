@@ -48,6 +48,7 @@ OUTSIDE = {  # what no graph of an export holds
     "minimum_bayes_risk": False,
     "copy_unknown": False,
     "precision": "float32",
+    "candidates": 0,
 }
 SAMPLE_SENTENCES = 8
 WARM_UP_ROWS = 8  # of a request at most; a server that merges no more rows than these refuses the version

@@ -5,10 +5,10 @@ They read the same line, each with its own source subwords, and write the same t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -25,6 +25,18 @@ from nmt.tokenizer import Tokenizer
 from nmt.translation.fusion import fusion_partner
 
 KEY = "decoding.ensemble"
+
+
+class Choice(NamedTuple):
+    """The target tokens that search chooses from; it knows them by their places here.
+
+    Attributes:
+        token_ids: (tokens,).
+        projections: what makes their logits alone, for each translation model.
+    """
+
+    token_ids: Any
+    projections: list[Callable[..., Any]]
 
 
 class Ensemble(keras.layers.Layer):
@@ -57,13 +69,22 @@ class Ensemble(keras.layers.Layer):
         """
         return [model.remember(ids) for model, ids in zip(self.models, source_ids, strict=True)]
 
-    def step_over(self, memories: Sequence[Memory]) -> Step:
-        """The step of all models together, over what they know of the source."""
-        steps: list[Step] = [partial(_step, model, memory) for model, memory in zip(self.models, memories, strict=True)]
+    def step_over(self, memories: Sequence[Memory], choice: Choice | None = None) -> Step:
+        """The step of all models together, over what they know of the source.
+
+        Args:
+            memories: what `remember` gave.
+            choice: what is chosen from; None: the whole vocabulary.
+        """
+        projections = [model.project for model in self.models] if choice is None else choice.projections
+        steps: list[Step] = [
+            partial(_step, *of_model) for of_model in zip(self.models, memories, projections, strict=True)
+        ]
         step = ensemble(steps) if len(steps) > 1 else steps[0]
-        if self.language_model is None:
-            return step
-        return fuse(step, self.language_model.step, self.language_model_weight)
+        if self.language_model is not None:
+            prior = self.language_model.step if choice is None else _chosen(self.language_model.step, choice.token_ids)
+            step = fuse(step, prior, self.language_model_weight)
+        return step if choice is None else _reading(step, choice.token_ids)
 
     def first_state(self, memories: Sequence[Memory]) -> Any:
         """The state that the step begins with."""
@@ -113,5 +134,22 @@ def assemble(model: Seq2Seq, members: Sequence[LoadedSeq2Seq], target: Tokenizer
     return Ensemble(models, fusion_partner(decoding, target), decoding.language_model_weight)
 
 
-def _step(model: Seq2Seq, memory: Memory, token_ids: Any, state: Any) -> tuple[Any, Any, Any]:
-    return model.step(token_ids, state, memory)
+def _step(
+    model: Seq2Seq, memory: Memory, project: Callable[..., Any], token_ids: Any, state: Any
+) -> tuple[Any, Any, Any]:
+    return model.step(token_ids, state, memory, project)
+
+
+def _chosen(step: Step, token_ids: Any) -> Step:
+    """A step that says of some tokens (tokens,) alone how likely they are."""
+
+    def chosen(last: Any, state: Any) -> tuple[Any, Any, Any]:
+        log_probs, attention, state = step(last, state)
+        return ops.take(log_probs, token_ids, axis=-1), attention, state
+
+    return chosen
+
+
+def _reading(step: Step, token_ids: Any) -> Step:
+    """A step that reads tokens by their places in `token_ids` (tokens,)."""
+    return lambda places, state: step(ops.take(token_ids, places, axis=0), state)

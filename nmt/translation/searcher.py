@@ -10,12 +10,15 @@ import numpy as np
 from keras import ops
 
 from nmt.config import DecodingConfig
+from nmt.lexicon import Lexicon
 from nmt.search import Breadth, Hypotheses, Ranking, Replay, Rule, Step, beam_search, greedy_search, replay, sample
 from nmt.search.forced_words import Finished, search_with_words
 from nmt.search.rules import at_least, compose, forced_prefix, never, no_repeated_ngram, repetition_penalty
 from nmt.search.sampling import adjustment
+from nmt.seq2seq import ChosenProjection
 from nmt.tokenizer import PAD_ID, UNKNOWN_ID
-from nmt.translation.ensemble import Ensemble
+from nmt.translation.candidates import candidates
+from nmt.translation.ensemble import Choice, Ensemble
 
 EXTRA_TOKENS = 10
 
@@ -30,13 +33,22 @@ class Searcher(keras.Model):
         config: how to search.
         banned_words: the rule that `config.banned_words` stands for, which needs the target's pieces; None: there is
             no such word.
+        lexicon: where `config.candidates` asks for it.
     """
 
-    def __init__(self, ensemble: Ensemble, config: DecodingConfig, banned_words: Rule | None = None) -> None:
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        config: DecodingConfig,
+        banned_words: Rule | None = None,
+        lexicon: Lexicon | None = None,
+    ) -> None:
         super().__init__(name="searcher")
         self.ensemble = ensemble
         self.decoding = config
         self.banned_words = banned_words
+        self.lexicon = lexicon
+        self._projections = [ChosenProjection(model) for model in ensemble.models] if lexicon else []
         self.ranking = Ranking(
             config.length_normalization, config.length_penalty, config.word_reward, config.coverage_penalty
         )
@@ -52,8 +64,16 @@ class Searcher(keras.Model):
                 (batch, source_length). `prefix_ids`, where translations shall begin with given tokens: right-padded,
                 (batch, prefix_length). `uniforms`, for sampling: (batch, samples, max_length).
         """
+        choice = self._choice(inputs)
+        if choice is None:
+            return self._search(inputs, None)
+        found = self._search(inputs, choice)
+        return found._replace(token_ids=ops.take(choice.token_ids, found.token_ids, axis=0))
+
+    def _search(self, inputs: Inputs, choice: Choice | None) -> Hypotheses:
+        """The search that the configuration asks for; with a choice, it gives places among the tokens there."""
         memories = self.ensemble.remember(inputs["source_ids"])
-        step, state = self.ensemble.step_over(memories), self.ensemble.first_state(memories)
+        step, state = self.ensemble.step_over(memories, choice), self.ensemble.first_state(memories)
         limits = self.limits(inputs)
         max_length, rule = self.decoding.max_length, self._rule(inputs)
         if self.decoding.samples:
@@ -66,11 +86,13 @@ class Searcher(keras.Model):
             self.decoding.n_best,
             self.decoding.diversity_groups,
             self.decoding.diversity_strength,
+            self.decoding.lookahead,
         )
         mask = ops.not_equal(inputs["source_ids"][0], PAD_ID) if self.decoding.coverage_penalty else None
 
         def narrow(rows: Any) -> tuple[Step, Rule]:
-            return self.ensemble.step_over([memory.take(rows) for memory in memories]), self._rule(inputs, rows)
+            own = [memory.take(rows) for memory in memories]
+            return self.ensemble.step_over(own, choice), self._rule(inputs, rows)
 
         can_narrow = keras.backend.backend() == "tensorflow"  # JAX compiles for known shapes alone
         return beam_search(
@@ -84,6 +106,14 @@ class Searcher(keras.Model):
         (limit,) = ops.convert_to_numpy(self.limits(inputs)).tolist()
         size = self.decoding.beam_size
         return search_with_words(step, state, limit, words, size, continues_word, self._rule(inputs), self.ranking)
+
+    def _choice(self, inputs: Inputs) -> Choice | None:
+        """The tokens that search chooses from; None: from all, as where lines have prefixes, which may be anything."""
+        count, lexicon = self.decoding.candidates, self.lexicon
+        if lexicon is None or "prefix_ids" in inputs or not 0 < count < len(lexicon.frequencies):
+            return None
+        token_ids = candidates(lexicon, inputs["source_ids"][0], count)
+        return Choice(token_ids, [projection.to(token_ids) for projection in self._projections])
 
     def limits(self, inputs: Inputs) -> Any:
         """Tokens of each row at most, the end of sentence included; (batch,)."""

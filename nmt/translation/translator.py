@@ -20,6 +20,8 @@ from keras import ops
 from nmt.batches import pad
 from nmt.config import DecodingConfig
 from nmt.errors import DataError
+from nmt.lexicon import Lexicon
+from nmt.run_folder import RunFolder
 from nmt.search import MISSING
 from nmt.search.forced_words import check_room
 from nmt.seq2seq import Seq2Seq
@@ -27,6 +29,7 @@ from nmt.seq2seq_run import load_seq2seq
 from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer, clean_line
 from nmt.translation.alignment import SPACE
 from nmt.translation.banned_words import banned_words
+from nmt.translation.candidates import lexicon_for
 from nmt.translation.copying import copy_unknown
 from nmt.translation.ensemble import assemble, load_members
 from nmt.translation.lines import Hypothesis, Line, LineTranslator, Translation
@@ -73,6 +76,7 @@ class Translator(LineTranslator):
         config: how to search; the models that it names are loaded.
         with_attention: whether hypotheses carry their attention.
         use_cudnn: see `Seq2Seq`; for the models that are loaded.
+        lexicon: of the model's subwords, where `config.candidates` asks for it.
 
     Raises:
         DataError: a model that `config` names is missing or does not fit (see `load_members` and `fusion_partner`), the
@@ -88,6 +92,7 @@ class Translator(LineTranslator):
         config: DecodingConfig,
         with_attention: bool = False,
         use_cudnn: bool | str = "auto",
+        lexicon: Lexicon | None = None,
     ) -> None:
         self._check(model, target_tokenizer, config, with_attention)
         self.source_tokenizer = source_tokenizer
@@ -100,7 +105,8 @@ class Translator(LineTranslator):
         self.ensemble = assemble(model, members, target_tokenizer, config)
         self.model = self.ensemble.models[0]
         banned = [target_tokenizer.normalize(word).replace(SPACE, " ") for word in config.banned_words]
-        self.searcher = Searcher(self.ensemble, config, banned_words(banned, target_tokenizer.vocabulary))
+        banned_rule = banned_words(banned, target_tokenizer.vocabulary)
+        self.searcher = Searcher(self.ensemble, config, banned_rule, lexicon)
         self.replayer = Replayer(self.ensemble, with_attention=True)
 
     @property
@@ -319,11 +325,12 @@ class Translator(LineTranslator):
     @staticmethod
     def _check(model: Seq2Seq, target: Tokenizer, config: DecodingConfig, with_attention: bool) -> None:
         """Refuses a search that this model cannot do."""
-        choices = target.size - len((PAD_ID, START_ID))  # these two are never chosen
+        choices = min(target.size, config.candidates or target.size) - len((PAD_ID, START_ID))  # never chosen
         if config.beam_size > choices and not config.samples:
+            advice = ", or more decoding.candidates" if config.candidates else ""
             raise DataError(
                 f"decoding.beam_size: expected at most the {choices:,} pieces that the target's subword model has to "
-                f"choose from, received {config.beam_size}; take a smaller beam"
+                f"choose from, received {config.beam_size}; take a smaller beam{advice}"
             )
         wish = (
             "decoding.coverage_penalty" if config.coverage_penalty
@@ -356,11 +363,13 @@ def load_translator(
 
     Raises:
         DataError: the folder is no run folder or has no checkpoint yet, or what `decoding` asks for does not fit (see
-            `Translator`).
-        CorruptFileError: a checkpoint does not match its checksums.
+            `Translator` and `lexicon_for`).
+        CorruptFileError: a checkpoint does not match its checksums, or the lexicon is damaged.
     """
     model, source, target, config = load_seq2seq(folder, checkpoint, use_cudnn)
-    return Translator(model, source, target, decoding or config.decoding, with_attention, use_cudnn)
+    decoding = decoding or config.decoding
+    lexicon = lexicon_for(RunFolder(folder), decoding)
+    return Translator(model, source, target, decoding, with_attention, use_cudnn, lexicon)
 
 
 def _padded(rows: Sequence[list[int]]) -> np.ndarray:

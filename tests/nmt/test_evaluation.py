@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sentencepiece
 
-from nmt import evaluation
+from nmt import evaluation, run_folder
 from nmt.config import Config, DecodingConfig, parse_config
 from nmt.errors import DataError
 from nmt.evaluation import Report, TextPairs, evaluate, read_split
@@ -131,6 +131,7 @@ def test_report_names_the_language_model_that_had_a_vote(run: RunFolder) -> None
         ({"n_best": 4, "minimum_bayes_risk": True}, "length penalty 0.6, minimum Bayes risk of the 4 best; "),
         ({"ensemble": ["runs/b", "runs/c"]}, "beam 5, length penalty 0.6, ensemble of 3; "),
         ({"precision": "bfloat16"}, "beam 5, length penalty 0.6, bfloat16; "),
+        ({"candidates": 1024, "lookahead": 5}, "length penalty 0.6, 1,024 candidates, lookahead 5; "),
     ],
 )
 def test_report_says_how_translations_were_searched(run: RunFolder, decoding: dict[str, Any], title: str) -> None:
@@ -187,13 +188,13 @@ class Corpus:
 
 def test_split_comes_from_the_run_s_corpus(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("prepared/small").mkdir(parents=True)
-    monkeypatch.setattr(evaluation, "PreparedCorpus", lambda folder: Corpus(folder, "a" * 64))
+    monkeypatch.setattr(run_folder, "PreparedCorpus", lambda folder: Corpus(folder, "a" * 64))
     assert read_split(run, "test") == TextPairs("test", ["test source"], [["test target"]])
 
 
 def test_split_of_another_corpus_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("prepared/small").mkdir(parents=True)
-    monkeypatch.setattr(evaluation, "PreparedCorpus", lambda folder: Corpus(folder, "b" * 64))
+    monkeypatch.setattr(run_folder, "PreparedCorpus", lambda folder: Corpus(folder, "b" * 64))
     with pytest.raises(DataError) as error:
         read_split(run, "test")
     assert "corpus aaaaaaaaaaaa..., but prepared/small is now bbbbbbbbbbbb..." in str(error.value)
@@ -204,7 +205,7 @@ def test_split_without_a_corpus_says_where_it_looked(run: RunFolder) -> None:
     with pytest.raises(DataError) as error:
         read_split(run, "test")
     assert f"in {Path('prepared/small').resolve()}, found nothing" in str(error.value)
-    assert "--source and --reference, or run nmt prepare with the run's configuration" in str(error.value)
+    assert "(runs/small/config.json), or name files with --source and --reference" in str(error.value)
 
 
 def test_split_of_an_unfinished_corpus(run: RunFolder) -> None:

@@ -17,6 +17,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("corpus",),
     (
         "batches",
+        "lexicon",
         "buckets",
         "segments",
         "prepared_text",

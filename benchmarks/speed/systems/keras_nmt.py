@@ -23,6 +23,7 @@ from nmt.batches import BatchPlan
 from nmt.cli.allocator import share_one_arena
 from nmt.config import Config, load_config
 from nmt.corpus import TokenLists
+from nmt.lexicon import LEXICON_FILE, learn_lexicon
 from nmt.progress import Progress, Round
 from nmt.run_folder import RunFolder
 from nmt.training.loop import carry_out
@@ -170,8 +171,18 @@ def _translator(job: Job, beam_size: int) -> Translator:
         "max_length": job.max_length,
         "length_penalty": job.length_penalty,
         "precision": job.precision.removeprefix("mixed_"),
+        "candidates": job.candidates,
+        "lookahead": job.lookahead or None,
     }
+    if job.candidates and not (folder / LEXICON_FILE).exists():
+        _learn_lexicon(RunFolder(folder))
     return load_translator(folder, "best", RunFolder(folder).config().decoding.model_copy(update=changes))
+
+
+def _learn_lexicon(run: RunFolder) -> None:
+    """As `nmt lexicon` does."""
+    corpus, sizes = run.corpus(), [tokenizer.size for tokenizer in run.tokenizers()]
+    learn_lexicon(corpus.tokens("train"), *sizes, corpus.fingerprint).write(run.folder)
 
 
 def _test_lines(job: Job) -> list[bytes]:
