@@ -5,13 +5,13 @@
 
 prepares Multi30k once, hands the peers the same pieces, trains every system for `--epochs` (kept, and done once), and
 then measures in turns, round by round, each in a process of its own: training steps on batches of 64 sentences,
-translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). This toolkit trains and
-translates in each of `--precisions`, and translates once more with the shortcuts `--candidates` and `--lookahead`.
-`--batches 64 128 256` looks for every system's best batch too. Everything runs on the processor: one of the peers'
-pinned packages knows no other device. With `--backend jax --only keras_nmt` this toolkit runs alone, on the graphics
-processor where JAX finds one; as JAX compiles for each shape of a batch, `--warm-up-steps` must be large enough to meet
-them all. Prints tables, and writes all figures with machine and versions to the file that `--results` names. Exit
-status 1 where a worker fails; what was measured until then stands in a file of its own.
+translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). This toolkit trains in
+each of `--precisions`, and translates in each of `--search-precisions`, exactly and with the shortcuts `--candidates`
+and `--lookahead`. `--batches 64 128 256` looks for every system's best batch too. Everything runs on the processor: one
+of the peers' pinned packages knows no other device. With `--backend jax --only keras_nmt` this toolkit runs alone, on
+the graphics processor where JAX finds one; as JAX compiles for each shape of a batch, `--warm-up-steps` must be large
+enough to meet them all. Prints tables, and writes all figures with machine and versions to the file that `--results`
+names. Exit status 1 where a worker fails; what was measured until then stands in a file of its own.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from contenders import OURS, PRECISIONS, Contender, contenders_of, with_shortcuts
+from contenders import OURS, PRECISIONS, Contender, contenders_of, searching
 from corpus import ROOT, Corpus
 from install_peers import INSTALLS, is_installed, peers_folder
 from machine import SIZE, description
-from protocol import Job, Sizes
+from protocol import Job, Search, Sizes
 from report import Report
 from workers import WorkerError, Workers
 
@@ -70,14 +70,14 @@ def measure(arguments: argparse.Namespace, job: Job, workers: Workers, report: R
     """
     contenders = contenders_of(arguments.only, arguments.batches, arguments.precisions)
     base = [contender for contender in contenders if contender.sentences == arguments.batches[0]]
-    searching = with_shortcuts(base, arguments.candidates, arguments.lookahead)
+    translating = searching(base, _searches(arguments))
     if set(arguments.tasks) - {"train"}:
         for contender in base:
             report.add_learned(contender, workers.learn(contender, _job_of(contender, job, workers, report.corpus)))
     for number in range(arguments.rounds):
         report.matrix_rates.append(workers.matrix_rate(arguments.matrix_size))
         for task in arguments.tasks:
-            for contender in _in_turn(contenders if task == "train" else searching, number):
+            for contender in _in_turn(contenders if task == "train" else translating, number):
                 asked = _job_of(contender, job, workers, report.corpus)
                 answer = workers.run(contender, task, asked)
                 text = report.add(task, contender, answer, Path(asked.output))
@@ -112,10 +112,17 @@ def _job_of(contender: Contender, job: Job, workers: Workers, corpus: Corpus) ->
         output=str(folder / "hypotheses"),
         precision=contender.precision,
         sentences=contender.sentences,
-        candidates=contender.candidates,
-        lookahead=contender.lookahead,
+        search=contender.search or Search(),
         steps_per_epoch=-(-corpus.pairs // contender.sentences),
     )
+
+
+def _searches(arguments: argparse.Namespace) -> list[Search]:
+    """In each precision exact, and with the shortcuts where there are any."""
+    shortcuts = [(0, 0)] + [(arguments.candidates, arguments.lookahead)] * bool(
+        arguments.candidates or arguments.lookahead
+    )
+    return [Search(precision, *of) for precision in arguments.search_precisions for of in shortcuts]
 
 
 def _arguments() -> argparse.Namespace:
@@ -135,7 +142,14 @@ def _arguments() -> argparse.Namespace:
         nargs="+",
         choices=ours,
         default=list(ours),
-        help="of this toolkit: training in each, and translation likewise",
+        help="of this toolkit's training: in each",
+    )
+    parser.add_argument(
+        "--search-precisions",
+        nargs="+",
+        choices=("float32", "bfloat16"),
+        default=["float32", "bfloat16"],
+        help="of this toolkit's translation: in each, with the model of each training",
     )
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK")
     parser.add_argument("--batches", nargs="+", type=int, default=[64], help="sentences of a batch (default: 64)")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from arithmetic import Form
+from protocol import Search
 
 OURS = "keras_nmt"
 PRECISIONS = {OURS: ("float32", "mixed_bfloat16")}  # the peers have half precision on graphics processors alone
@@ -17,22 +18,18 @@ class Contender:
 
     Attributes:
         system: a file of `systems`.
-        precision: of its training steps; with `mixed_bfloat16` it translates in bfloat16.
+        precision: of its training steps.
         sentences: of a batch.
-        candidates: that it searches among; 0: all tokens.
-        lookahead: of its beam search; 0: the exact stop.
+        search: how it translates; None: as it does by default, and where it does not translate at all.
     """
 
     system: str
     precision: str
     sentences: int
-    candidates: int = 0
-    lookahead: int = 0
+    search: Search | None = None
 
     def __str__(self) -> str:
-        candidates = f", {self.candidates:,} candidates" if self.candidates else ""
-        lookahead = f", lookahead {self.lookahead}" if self.lookahead else ""
-        return f"{self.system}, {self.precision}, {self.sentences} sentences{candidates}{lookahead}"
+        return f"{self.system}, {self.precision}, {self.sentences} sentences{self.search or ''}"
 
     @property
     def is_ours(self) -> bool:
@@ -65,7 +62,10 @@ def contenders_of(systems: Sequence[str], batches: Sequence[int], precisions: Se
     ]
 
 
-def with_shortcuts(contenders: Sequence[Contender], candidates: int, lookahead: int) -> list[Contender]:
-    """Each of them, and this toolkit once more with a faster search, where one is given."""
-    faster = [replace(one, candidates=candidates, lookahead=lookahead) for one in contenders if one.is_ours]
-    return [*contenders, *faster] if candidates or lookahead else list(contenders)
+def searching(contenders: Sequence[Contender], searches: Sequence[Search]) -> list[Contender]:
+    """This toolkit once with each search, the peers as they are."""
+    return [
+        replace(contender, search=search)
+        for contender in contenders
+        for search in (searches if contender.is_ours else (contender.search,))
+    ]

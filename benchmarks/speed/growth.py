@@ -20,7 +20,7 @@ from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 
-from contenders import OURS, Contender
+from contenders import OURS, PRECISIONS, Contender
 from corpus import FILES, ROOT, SIDES, Corpus
 from figures import Range, range_of, table
 from install_peers import peers_folder
@@ -29,7 +29,7 @@ from protocol import Job, Sizes
 from report import figure
 from workers import WorkerError, Workers
 
-CONTENDER = Contender(OURS, "float32", 64)
+SENTENCES = 64
 Measure = Callable[[int], float]
 
 
@@ -78,25 +78,26 @@ class Growth:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
         self._folder: Path = arguments.folder.resolve()
+        self._contender = Contender(OURS, arguments.precision, SENTENCES)
         self._corpora: dict[int, Corpus] = {}
         self.measures: dict[str, Measure] = {"width": self._wide, "length": self._long, "beam": self._beam}
 
     def _wide(self, factor: int) -> float:
         """Target tokens a second of a training with wider layers."""
         job = replace(self._job(1), sizes=Sizes().widened(factor))
-        return figure("train", self._workers(factor).run(CONTENDER, "train", job))
+        return figure("train", self._workers(factor).run(self._contender, "train", job))
 
     def _long(self, factor: int) -> float:
         """Target tokens a second of a training on longer sentences."""
-        return figure("train", self._workers(1).run(CONTENDER, "train", self._job(factor)))
+        return figure("train", self._workers(1).run(self._contender, "train", self._job(factor)))
 
     def _beam(self, factor: int) -> float:
         """Lines a second of a translation with a larger beam."""
         workers, job = self._workers(1), self._job(1)
-        folder = workers.model_folder(CONTENDER)
+        folder = workers.model_folder(self._contender)
         job = replace(job, folder=str(folder), output=str(folder / "hypotheses"))
-        workers.learn(CONTENDER, job)
-        answer = workers.run(CONTENDER, "translate", replace(job, beam_size=job.beam_size * factor))
+        workers.learn(self._contender, job)
+        answer = workers.run(self._contender, "translate", replace(job, beam_size=job.beam_size * factor))
         return figure("translate", answer)
 
     def _workers(self, width: int) -> Workers:
@@ -111,9 +112,10 @@ class Growth:
             self._corpora[length] = Corpus(raw, self._folder / name, Sizes().vocabulary)
         corpus = self._corpora[length]
         return corpus.job(
+            precision=self._contender.precision,
             seconds=self._arguments.seconds,
             epochs=self._arguments.epochs,
-            steps_per_epoch=-(-corpus.pairs // CONTENDER.sentences),
+            steps_per_epoch=-(-corpus.pairs // SENTENCES),
         )
 
 
@@ -136,6 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, default=Path("data/multi30k"), help="folder of Multi30k's files")
     parser.add_argument("--folder", type=Path, default=peers_folder().parent / "speed", help="where models are kept")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results" / "growth.json")
+    parser.add_argument("--precision", choices=PRECISIONS[OURS], default="float32", help="of the training steps")
     parser.add_argument("--factors", nargs="+", type=int, default=[1, 2, 4])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3, help="of the model that translates (default: 3)")

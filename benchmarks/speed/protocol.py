@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 STATUS = Path("/proc/self/status")
 
@@ -55,6 +55,25 @@ class Recipe:
     seed: int = 1
 
 
+class Search(NamedTuple):
+    """How this toolkit translates.
+
+    Attributes:
+        precision: of the models.
+        candidates: tokens that it searches among; 0: all.
+        lookahead: of beam search; 0: the exact stop.
+    """
+
+    precision: str = "float32"
+    candidates: int = 0
+    lookahead: int = 0
+
+    def __str__(self) -> str:
+        candidates = f" among {self.candidates:,}" if self.candidates else ""
+        lookahead = f", lookahead {self.lookahead}" if self.lookahead else ""
+        return f", searched in {self.precision}{candidates}{lookahead}"
+
+
 @dataclass(frozen=True)
 class Job:
     """What a worker is asked to do.
@@ -66,11 +85,10 @@ class Job:
         folder: where the model is kept.
         scratch: an empty folder for what nobody needs afterwards.
         output: where hypotheses are written, a line each.
-        precision: `float32` or `mixed_bfloat16`, of the training steps; translation takes bfloat16 with the latter.
+        precision: `float32` or `mixed_bfloat16`, of the training steps.
         sentences: of a batch, in training and in translation.
         beam_size: of `translate`; `latency` is greedy.
-        candidates: target tokens that this toolkit searches among; 0: all.
-        lookahead: of this toolkit's beam search; 0: the exact stop.
+        search: how this toolkit translates.
         warm_up_steps: of a training, before anything is counted.
         seconds: of the steps that are counted, at least.
         epochs: of `learn`.
@@ -90,8 +108,6 @@ class Job:
     precision: str = "float32"
     sentences: int = 64
     beam_size: int = 5
-    candidates: int = 0
-    lookahead: int = 0
     warm_up_steps: int = 10
     seconds: float = 30.0
     epochs: int = 1
@@ -100,6 +116,7 @@ class Job:
     latency_lines: int = 50
     max_length: int = 100
     length_penalty: float = 0.6
+    search: Search = field(default_factory=Search)
     sizes: Sizes = field(default_factory=Sizes)
     recipe: Recipe = field(default_factory=Recipe)
 
@@ -107,7 +124,12 @@ class Job:
     def from_json(cls, text: str) -> Job:
         """Undoes `to_json`."""
         values = json.loads(text)
-        return cls(**(values | {"sizes": Sizes(**values["sizes"]), "recipe": Recipe(**values["recipe"])}))
+        parts = {
+            "sizes": Sizes(**values["sizes"]),
+            "recipe": Recipe(**values["recipe"]),
+            "search": Search(*values["search"]),
+        }
+        return cls(**(values | parts))
 
     def to_json(self) -> str:
         """As text."""

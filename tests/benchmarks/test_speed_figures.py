@@ -10,9 +10,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks" / "speed"))
 
 from arithmetic import Form, Lengths, multiply_adds, training_operations
-from contenders import Contender, contenders_of
+from contenders import Contender, contenders_of, searching
 from figures import Range, last_json, range_of, ratios, table
-from protocol import Job, Sizes
+from protocol import Job, Search, Sizes
 from report import Report, figure
 
 TINY = Sizes(embedding=1, encoder=1, decoder=2, vocabulary=3)
@@ -145,3 +145,14 @@ def test_what_is_written_is_json_and_whole(tmp_path: Path) -> None:
     assert written["summary"]["train"][str(OURS)]["figure"] == [30.0, 30.0, 30.0]
     assert written["rounds"]["train"][str(OURS)] == [trained(30.0)]
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["speed.json"]
+
+
+def test_this_toolkit_is_compared_once_with_each_search() -> None:
+    fast = Search("bfloat16", candidates=1_024, lookahead=5)
+    ours, faster, peer = searching([OURS, PEER], [Search(), fast])
+    assert (ours.search, faster.search, peer) == (Search(), fast, PEER)
+    assert ours.folder_name == faster.folder_name == OURS.folder_name
+    assert str(faster) == f"{OURS}, searched in bfloat16 among 1,024, lookahead 5"
+    assert len({str(one) for one in (OURS, ours, faster)}) == 3
+    job = Job("translate", "a", "b", "c", "d", "e", search=fast)
+    assert Job.from_json(job.to_json()) == job

@@ -170,11 +170,11 @@ def _translator(job: Job, beam_size: int) -> Translator:
         "batch_size": job.sentences,
         "max_length": job.max_length,
         "length_penalty": job.length_penalty,
-        "precision": job.precision.removeprefix("mixed_"),
-        "candidates": job.candidates,
-        "lookahead": job.lookahead or None,
+        "precision": job.search.precision,
+        "candidates": job.search.candidates,
+        "lookahead": job.search.lookahead or None,
     }
-    if job.candidates and not (folder / LEXICON_FILE).exists():
+    if job.search.candidates and not (folder / LEXICON_FILE).exists():
         _learn_lexicon(RunFolder(folder))
     return load_translator(folder, "best", RunFolder(folder).config().decoding.model_copy(update=changes))
 
