@@ -6,6 +6,7 @@ Knows models and batches, and nothing of epochs or checkpoints.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -20,10 +21,17 @@ MemoryAdvice = Callable[[BaseException, tuple[int, ...]], str | None]
 
 
 def steps_of(batches: Iterable[TrainingBatch], size: int) -> Iterator[list[TrainingBatch]]:
-    """The batches of each step; an epoch's last step may have fewer than `size`."""
+    """The batches of each step, made while the step before runs; an epoch's last step may have fewer than `size`."""
     iterator = iter(batches)
-    while step := list(islice(iterator, size)):
-        yield step
+
+    def make() -> list[TrainingBatch]:
+        return list(islice(iterator, size))
+
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(make)
+        while step := coming.result():
+            coming = maker.submit(make)
+            yield step
 
 
 def take_step(model: Any, batches: Sequence[TrainingBatch], learning_rate: float, advice: MemoryAdvice) -> float:
