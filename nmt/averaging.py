@@ -20,6 +20,7 @@ from nmt.errors import DataError
 from nmt.files import ASIDE, flush, json_bytes, write_file
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
+from nmt.translation_table import TABLE_FILE
 
 OTHER_WAY = {"best": "the newest ones with --last", "last": "the best ones with --best"}
 KEEPING_KEY = {"best": "training.keep_best_checkpoints", "last": "training.keep_last"}
@@ -98,4 +99,6 @@ def _write(origin: RunFolder, which: str, steps: Sequence[int], folder: Path) ->
     average_run = RunFolder(folder)
     average_run.create(origin.config(), origin.corpus_fingerprint(), origin.tokenizers(), origin.corpus_pairs())
     write_file(folder / "average.json", json_bytes({"run": str(origin.folder), "which": which, "steps": steps}))
+    if (table := origin.folder / TABLE_FILE).exists():
+        write_file(folder / TABLE_FILE, table.read_bytes())
     average_run.save_weights(mean_weights(origin, steps), TrainingState(step=steps[-1]))

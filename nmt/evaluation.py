@@ -108,10 +108,11 @@ class Report:
     def _shortcuts(self) -> str:
         """What makes the search faster and may change what it finds."""
         decoding = self.decoding
-        candidates = f", {decoding.candidates:,} candidates" if decoding.candidates else ""
-        lookahead = f", lookahead {decoding.lookahead}" if decoding.lookahead and decoding.beam_size > 1 else ""
+        shortlist = f", shortlist of {decoding.shortlist:,}" if decoding.shortlist else ""
+        has_beam = decoding.beam_size > 1 and not decoding.samples
+        lookahead = f", lookahead {decoding.lookahead}" if decoding.lookahead and has_beam else ""
         precision = f", {decoding.precision}" if decoding.precision != "float32" else ""
-        return candidates + lookahead + precision
+        return shortlist + lookahead + precision
 
     def as_dict(self) -> dict[str, Any]:
         """The content of `report.json`: scores, then what was scored and how."""

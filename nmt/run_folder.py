@@ -7,7 +7,7 @@
       source.model target.model     the subword models: the folder is all that translation needs; a language model has
                                     text.model in their place
       checkpoints/00001200/         the newest few and the best (see `nmt.checkpoints`)
-      lexicon.npz                   of `nmt lexicon`, where somebody asked for it (see `nmt.lexicon`)
+      translation_table.safetensors of `nmt shortlist`, where somebody asked for it (see `nmt.translation_table`)
       metrics.jsonl report.json
 
 `last` is the newest checkpoint, and its state says which one is `best`. Knows nothing of how a training runs.

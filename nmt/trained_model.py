@@ -12,9 +12,9 @@ from nmt.config import DecodingConfig, changed_decoding
 from nmt.errors import ConfigError, DataError
 from nmt.run_folder import RunFolder
 from nmt.seq2seq_run import load_seq2seq
-from nmt.translation.candidates import lexicon_for
 from nmt.translation.lines import Line, LineTranslator, Translation
 from nmt.translation.scoring import PairScorer, Score
+from nmt.translation.shortlist import table_for
 from nmt.translation.translator import Translator
 
 Texts = Sequence[str]
@@ -55,7 +55,7 @@ class TrainedModel(ABC):
             sources: the sentences.
             translations: of each one.
             as_pieces: translations are pieces with a space between, such as `" ".join(hypothesis.pieces)`: their score
-                is what search reported. Text may be cut into other tokens than search put together.
+                is what search among all tokens reported. Text may be cut into other tokens than search put together.
             **decoding: as in `translate`; `ensemble` and `language_model` count.
 
         Raises:
@@ -119,12 +119,12 @@ class TrainedRun(TrainedModel):
                 self.target_tokenizer,
                 decoding,
                 with_attention=self.config.model.attention != "none",
-                lexicon=lexicon_for(self.run, decoding),
+                table=table_for(self.run, decoding),
             )
         return self._translators[key].with_seed(decoding.seed)
 
     def _scorer(self, changes: dict[str, Any]) -> PairScorer:
-        translator = self._translator(changes)
+        translator = self._translator(changes | {"shortlist": 0})
         key = _key(translator.config)
         if key not in self._scorers:
             self._scorers[key] = PairScorer(translator)

@@ -6,7 +6,7 @@
 prepares Multi30k once, hands the peers the same pieces, trains every system for `--epochs` (kept, and done once), and
 then measures in turns, round by round, each in a process of its own: training steps on batches of 64 sentences,
 translation of the test part (beam 5, 64 lines together), and the latency of one line (greedy). This toolkit trains in
-each of `--precisions`, and translates in each of `--search-precisions`, exactly and with the shortcuts `--candidates`
+each of `--precisions`, and translates in each of `--search-precisions`, exactly and with the shortcuts `--shortlist`
 and `--lookahead`. `--batches 64 128 256` looks for every system's best batch too. Everything runs on the processor: one
 of the peers' pinned packages knows no other device. With `--backend jax --only keras_nmt` this toolkit runs alone, on
 the graphics processor where JAX finds one; as JAX compiles for each shape of a batch, `--warm-up-steps` must be large
@@ -119,8 +119,8 @@ def _job_of(contender: Contender, job: Job, workers: Workers, corpus: Corpus) ->
 
 def _searches(arguments: argparse.Namespace) -> list[Search]:
     """In each precision exact, and with the shortcuts where there are any."""
-    shortcuts = [(0, 0)] + [(arguments.candidates, arguments.lookahead)] * bool(
-        arguments.candidates or arguments.lookahead
+    shortcuts = [(0, 0)] + [(arguments.shortlist, arguments.lookahead)] * bool(
+        arguments.shortlist or arguments.lookahead
     )
     return [Search(precision, *of) for precision in arguments.search_precisions for of in shortcuts]
 
@@ -156,7 +156,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=1, help="times the units of the described model (default: 1)")
     parser.add_argument("--beam-size", type=int, default=5)
     parser.add_argument(
-        "--candidates", type=int, default=1_024, help="of this toolkit's faster search (default: 1,024); 0: all tokens"
+        "--shortlist", type=int, default=1_024, help="of this toolkit's faster search (default: 1,024); 0: all tokens"
     )
     parser.add_argument("--lookahead", type=int, default=5, help="likewise (default: 5); 0: the exact stop")
     parser.add_argument("--epochs", type=int, default=3, help="of the models that translate (default: 3)")

@@ -60,18 +60,18 @@ class Search(NamedTuple):
 
     Attributes:
         precision: of the models.
-        candidates: tokens that it searches among; 0: all.
+        shortlist: tokens that it searches among; 0: all.
         lookahead: of beam search; 0: the exact stop.
     """
 
     precision: str = "float32"
-    candidates: int = 0
+    shortlist: int = 0
     lookahead: int = 0
 
     def __str__(self) -> str:
-        candidates = f" among {self.candidates:,}" if self.candidates else ""
+        shortlist = f" among {self.shortlist:,}" if self.shortlist else ""
         lookahead = f", lookahead {self.lookahead}" if self.lookahead else ""
-        return f", searched in {self.precision}{candidates}{lookahead}"
+        return f", searched in {self.precision}{shortlist}{lookahead}"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Recurrent cells: what happens to the state at one step of a sequence.
 
 Each cell is a file named as `model.cell` names it, and defines `layer(units, **options)`: a Keras recurrent layer with
-that cell. The layer walks a whole sequence; its `.cell` takes one step, for search. Knows nothing of encoder and
-decoder.
+that cell. The layer walks a whole sequence; its `.cell` takes one step, for search, unless the layer has a method
+`search_step(inputs, state)` that does so faster. Knows nothing of encoder and decoder.
 
     rnn.py                tanh of input and state
     gru.py                two gates, one state
@@ -56,6 +56,8 @@ def take_step(layer: Any, inputs: Any, state: list[Any], training: bool = False)
     """One step of a recurrent layer; inputs (rows, units) to outputs (rows, units) and the new state."""
     if not layer.built:
         layer.build((None, None, inputs.shape[-1]))  # so that its cell's variables bear its name
-    step = getattr(layer, "step", layer.cell)  # a layer may know a faster one
-    outputs, new_state = step(inputs, state, training=training)
+    if not training and hasattr(layer, "search_step"):
+        outputs, new_state = layer.search_step(inputs, state)
+        return outputs, new_state
+    outputs, new_state = layer.cell(inputs, state, training=training)
     return outputs, list(new_state) if isinstance(new_state, list | tuple) else [new_state]

@@ -39,17 +39,17 @@ class LSTM(keras.layers.LSTM):
         outputs, hidden, cell = lstm(sequences, hidden, cell, mask, weights, training=training)
         return hidden, outputs, [hidden, cell]
 
-    def step(self, inputs: Any, state: list[Any], training: bool = False) -> tuple[Any, list[Any]]:
-        """As the cell, with gates in float32 at least, which in bfloat16 are slower than the products; for search."""
-        if training:
-            output, new_state = self.cell(inputs, state, training=training)
-            return output, list(new_state)
-        precision, units = inputs.dtype, self.units
+    def search_step(self, inputs: Any, state: list[Any]) -> tuple[Any, list[Any]]:
+        """As the cell, with all but the products in float32 at least, which is faster than in bfloat16."""
         hidden, cell = state
-        kernel, recurrent_kernel = (ops.cast(x, precision) for x in (self.cell.kernel, self.cell.recurrent_kernel))
+        precision, units = inputs.dtype, self.units
         wide = keras.backend.result_type(precision, "float32")
-        sums = ops.cast(ops.matmul(inputs, kernel) + ops.matmul(hidden, recurrent_kernel), wide)
-        sums = sums + ops.cast(self.cell.bias, wide)  # (rows, 4 * units)
+        weights = self.cell.kernel, self.cell.recurrent_kernel
+        of_inputs, of_state = (
+            ops.cast(ops.matmul(x, ops.cast(matrix, precision)), wide)
+            for x, matrix in zip((inputs, hidden), weights, strict=True)
+        )
+        sums = of_inputs + of_state + ops.cast(self.cell.bias, wide)  # (rows, 4 * units)
         i_and_f = ops.sigmoid(sums[:, : 2 * units])
         g, o = ops.tanh(sums[:, 2 * units : 3 * units]), ops.sigmoid(sums[:, 3 * units :])
         cell = i_and_f[:, units:] * ops.cast(cell, wide) + i_and_f[:, :units] * g

@@ -20,10 +20,10 @@ from nmt.cli.allocator import share_one_arena
 from nmt.cli.average_command import average
 from nmt.cli.commands import evaluate, prepare, train
 from nmt.cli.export_command import export
-from nmt.cli.lexicon_command import lexicon
 from nmt.cli.plot_command import plot
 from nmt.cli.score_command import score
 from nmt.cli.settings import DEBUG
+from nmt.cli.shortlist_command import shortlist
 from nmt.cli.translate_command import translate
 from nmt.errors import NmtError
 
@@ -101,7 +101,7 @@ app.command()(translate)
 app.command()(score)
 app.command()(evaluate)
 app.command()(average)
-app.command()(lexicon)
+app.command()(shortlist)
 app.command()(plot)
 app.command()(export)
 app.add_typer(lm_commands.app, name="lm")

@@ -57,6 +57,7 @@ def score(
         "ensemble": ensemble,
         "language_model": language_model,
         "language_model_weight": language_model_weight,
+        "shortlist": 0,
     }
     with reading(source, "--source") as sources, reading(target, "--target") as targets, writing(output) as sink:
         lines = _count(source, target)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from nmt.config.section import BeamSize, PenaltyExponent, PositiveInt, Section, Seed, TokenLimit
 
 Normalization = Literal["gnmt", "average", "none"]
-LEAST_CANDIDATES = 16  # the special tokens are among them
+LEAST_SHORTLIST = 16  # the special tokens are among them
 Weight = Annotated[float, Field(ge=0.0)]
 
 
@@ -36,7 +36,7 @@ class BeamSearch(Section):
     lookahead: PositiveInt | None = Field(
         None,
         description="A line is done when no open hypothesis could win with at most so many further tokens, were they "
-        "certain; null: with as many as it may have. Null is exact, 5 seldom differs and needs a quarter less time.",
+        "certain; null: with as many as it may have, which alone is sure. Of a beam; the rest takes no notice.",
     )
     diversity_groups: BeamSize = Field(
         1, description="Parts of the beam that shall differ (Vijayakumar et al. 2018); they divide `beam_size`."
@@ -132,12 +132,12 @@ class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
         "`bfloat16` halves their weights too, and pays on processors with bfloat16 matrix instructions (amx_bf16 in "
         "`nmt --version`). Validations of a training and a SavedModel take float32.",
     )
-    candidates: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+    shortlist: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
         0,
-        description="Search among so many target tokens alone, those that the run folder's lexicon (`nmt lexicon`) "
-        "expects most often in the translations of the lines of a batch; 0: among all. What search says of "
-        "probabilities is then of these tokens alone. Lines with a prefix or forced words, `nmt score`, validations of "
-        "a training and a SavedModel have all.",
+        description="Search among so many target tokens alone, those that the translation table of the run folder "
+        "(`nmt shortlist`) and their frequency let expect most often in the translations of a batch; 0: among all. "
+        "Reported probabilities of the translation models are then of these tokens alone. Batches in which a line has "
+        "a prefix, forced words, `nmt score`, validations of a training and a SavedModel have all tokens.",
     )
     minimum_bayes_risk: bool = Field(
         False,
@@ -171,13 +171,17 @@ class DecodingConfig(Voting, Sampling, Rules, Limits, BeamSearch):
                 "coverage_penalty: only a beam has hypotheses to compare; leave it out, or take beam_size: 2 or more "
                 "without samples"
             )
-        if self.candidates and self.banned_words:
+        if self.shortlist and self.banned_words:
             raise ValueError(
-                "candidates: banned words are known by all tokens alone; leave out banned_words, or candidates"
+                "shortlist: a banned word is known by all tokens alone; leave out banned_words, or shortlist"
             )
-        if 0 < self.candidates < LEAST_CANDIDATES:
+        if self.shortlist and self.samples:
             raise ValueError(
-                f"candidates: expected 0 for all tokens, or at least {LEAST_CANDIDATES}, received {self.candidates}; "
+                "shortlist: the samples of a line would depend on the lines beside it; leave out samples, or shortlist"
+            )
+        if 0 < self.shortlist < LEAST_SHORTLIST:
+            raise ValueError(
+                f"shortlist: expected 0 for all tokens, or at least {LEAST_SHORTLIST}, received {self.shortlist}; "
                 f"some 1,000 are usual"
             )
         if self.minimum_bayes_risk and (self.samples or self.n_best) < 2:

@@ -49,7 +49,8 @@ def _search(decoding: DecodingConfig) -> str:
     members = f", ensemble of {1 + len(decoding.ensemble)} models" if decoding.ensemble else ""
     language_model = ", with a language model" if decoding.asks_language_model else ""
     penalty = f"length normalization {decoding.length_normalization} {decoding.length_penalty:g}"
-    return f"{search}, {penalty}{members}{language_model}"
+    lookahead = f", lookahead {decoding.lookahead}" if decoding.lookahead and decoding.beam_size > 1 else ""
+    return f"{search}, {penalty}{lookahead}{members}{language_model}"
 
 
 def _corpus(info: ExportInfo, config: Config, corpus: Mapping[str, int]) -> str:

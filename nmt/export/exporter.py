@@ -48,7 +48,7 @@ OUTSIDE = {  # what no graph of an export holds
     "minimum_bayes_risk": False,
     "copy_unknown": False,
     "precision": "float32",
-    "candidates": 0,
+    "shortlist": 0,
 }
 SAMPLE_SENTENCES = 8
 WARM_UP_ROWS = 8  # of a request at most; a server that merges no more rows than these refuses the version
@@ -242,8 +242,8 @@ def _decoding(config: Config, changes: dict[str, Any], overrides: Sequence[str])
     told = {text.partition("=")[0].strip().removeprefix("decoding.") for text in overrides} | set(_given(changes))
     if wrong := sorted(told & set(OUTSIDE)):
         raise ConfigError(
-            f"{config.name}: export: {wrong[0]}: a SavedModel searches the best translations, in float32, and no more; "
-            f"leave it out, or translate with the run folder"
+            f"{config.name}: export: {wrong[0]}: a SavedModel searches the best translations, among all tokens and in "
+            f"float32, and no more; leave it out, or translate with the run folder"
         )
     section = _given(config.export.model_dump(exclude={"source_language", "target_language"}))
     values = {"n_best": 1, **section, **OUTSIDE, **_given(changes)}

@@ -23,8 +23,8 @@ class Hypothesis:
 
     Attributes:
         text: the translation; empty for a line without tokens.
-        log_prob: natural logarithm of its probability, plus the weighted one of a language model where it is asked; 0
-            for a line without tokens.
+        log_prob: natural logarithm of its probability (with a shortlist, among its tokens), plus the weighted one of a
+            language model where it is asked; 0 for a line without tokens.
         score: what search ranks by: `log_prob`, with the rules' penalties, over the length penalty.
         pieces: its tokens, for reading; a SavedModel does not tell them.
         attention: of each piece and the end of sentence (rows) to each source piece and its end (columns), where it was

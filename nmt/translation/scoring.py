@@ -1,6 +1,7 @@
 """Scores of given translations: the log-probability of each, and of each of its tokens, for filtering and reranking.
 
-The models take the same steps as in search, so a translation that search found has the same log-probability here.
+The models take the same steps as in search, so a translation that search found among all tokens (see
+`decoding.shortlist`) has the same log-probability here.
 """
 
 from __future__ import annotations

@@ -10,15 +10,15 @@ import numpy as np
 from keras import ops
 
 from nmt.config import DecodingConfig
-from nmt.lexicon import Lexicon
 from nmt.search import Breadth, Hypotheses, Ranking, Replay, Rule, Step, beam_search, greedy_search, replay, sample
 from nmt.search.forced_words import Finished, search_with_words
 from nmt.search.rules import at_least, compose, forced_prefix, never, no_repeated_ngram, repetition_penalty
 from nmt.search.sampling import adjustment
 from nmt.seq2seq import ChosenProjection
 from nmt.tokenizer import PAD_ID, UNKNOWN_ID
-from nmt.translation.candidates import candidates
 from nmt.translation.ensemble import Choice, Ensemble
+from nmt.translation.shortlist import shortlist_of
+from nmt.translation_table import TranslationTable
 
 EXTRA_TOKENS = 10
 
@@ -33,7 +33,7 @@ class Searcher(keras.Model):
         config: how to search.
         banned_words: the rule that `config.banned_words` stands for, which needs the target's pieces; None: there is
             no such word.
-        lexicon: where `config.candidates` asks for it.
+        table: where `config.shortlist` asks for it.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class Searcher(keras.Model):
         ensemble: Ensemble,
         config: DecodingConfig,
         banned_words: Rule | None = None,
-        lexicon: Lexicon | None = None,
+        table: TranslationTable | None = None,
     ) -> None:
         super().__init__(name="searcher")
         self.ensemble = ensemble
         self.decoding = config
         self.banned_words = banned_words
-        self.lexicon = lexicon
-        self._projections = [ChosenProjection(model) for model in ensemble.models] if lexicon else []
+        self.table = table
+        self._projections = [ChosenProjection(model) for model in ensemble.models] if table else []
         self.ranking = Ranking(
             config.length_normalization, config.length_penalty, config.word_reward, config.coverage_penalty
         )
@@ -109,10 +109,10 @@ class Searcher(keras.Model):
 
     def _choice(self, inputs: Inputs) -> Choice | None:
         """The tokens that search chooses from; None: from all, as where lines have prefixes, which may be anything."""
-        count, lexicon = self.decoding.candidates, self.lexicon
-        if lexicon is None or "prefix_ids" in inputs or not 0 < count < len(lexicon.frequencies):
+        count, table = self.decoding.shortlist, self.table
+        if table is None or "prefix_ids" in inputs or not 0 < count < len(table.frequencies):
             return None
-        token_ids = candidates(lexicon, inputs["source_ids"][0], count)
+        token_ids = shortlist_of(table, inputs["source_ids"][0], count)
         return Choice(token_ids, [projection.to(token_ids) for projection in self._projections])
 
     def limits(self, inputs: Inputs) -> Any:

@@ -20,7 +20,6 @@ from keras import ops
 from nmt.batches import pad
 from nmt.config import DecodingConfig
 from nmt.errors import DataError
-from nmt.lexicon import Lexicon
 from nmt.run_folder import RunFolder
 from nmt.search import MISSING
 from nmt.search.forced_words import check_room
@@ -29,12 +28,13 @@ from nmt.seq2seq_run import load_seq2seq
 from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID, Tokenizer, clean_line
 from nmt.translation.alignment import SPACE
 from nmt.translation.banned_words import banned_words
-from nmt.translation.candidates import lexicon_for
 from nmt.translation.copying import copy_unknown
 from nmt.translation.ensemble import assemble, load_members
 from nmt.translation.lines import Hypothesis, Line, LineTranslator, Translation
 from nmt.translation.minimum_bayes_risk import by_expected_utility
 from nmt.translation.searcher import Inputs, Replayer, Searcher
+from nmt.translation.shortlist import table_for
+from nmt.translation_table import TranslationTable
 
 LENGTH_STEP = 8  # lengths are padded to multiples, so that few shapes occur
 
@@ -76,11 +76,12 @@ class Translator(LineTranslator):
         config: how to search; the models that it names are loaded.
         with_attention: whether hypotheses carry their attention.
         use_cudnn: see `Seq2Seq`; for the models that are loaded.
-        lexicon: of the model's subwords, where `config.candidates` asks for it.
+        table: of the model's subwords, where `config.shortlist` asks for it.
 
     Raises:
         DataError: a model that `config` names is missing or does not fit (see `load_members` and `fusion_partner`), the
-            beam is wider than the vocabulary, or attention is needed where the model has none.
+            beam is wider than what it chooses from, a translation table is missing or does not fit, or attention is
+            needed where the model has none.
         CorruptFileError: a model does not match its checksums.
     """
 
@@ -92,9 +93,10 @@ class Translator(LineTranslator):
         config: DecodingConfig,
         with_attention: bool = False,
         use_cudnn: bool | str = "auto",
-        lexicon: Lexicon | None = None,
+        table: TranslationTable | None = None,
     ) -> None:
         self._check(model, target_tokenizer, config, with_attention)
+        self._check_table(table, (source_tokenizer.size, target_tokenizer.size), config)
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.config = config
@@ -106,7 +108,8 @@ class Translator(LineTranslator):
         self.model = self.ensemble.models[0]
         banned = [target_tokenizer.normalize(word).replace(SPACE, " ") for word in config.banned_words]
         banned_rule = banned_words(banned, target_tokenizer.vocabulary)
-        self.searcher = Searcher(self.ensemble, config, banned_rule, lexicon)
+        self.table = table
+        self.searcher = Searcher(self.ensemble, config, banned_rule, table)
         self.replayer = Replayer(self.ensemble, with_attention=True)
 
     @property
@@ -115,7 +118,8 @@ class Translator(LineTranslator):
         checksum = hashlib.sha256()
         for variable in self.ensemble.weights:
             checksum.update(ops.convert_to_numpy(variable).tobytes())
-        return {"weights": checksum.hexdigest(), "decoding": self.config.model_dump(mode="json")}
+        table = {"translation_table": self.table.checksum} if self.table else {}
+        return {"weights": checksum.hexdigest(), "decoding": self.config.model_dump(mode="json"), **table}
 
     def read(self, lines: Sequence[Line]) -> list[Sentence]:
         """Cleans and tokenizes lines.
@@ -325,12 +329,16 @@ class Translator(LineTranslator):
     @staticmethod
     def _check(model: Seq2Seq, target: Tokenizer, config: DecodingConfig, with_attention: bool) -> None:
         """Refuses a search that this model cannot do."""
-        choices = min(target.size, config.candidates or target.size) - len((PAD_ID, START_ID))  # never chosen
-        if config.beam_size > choices and not config.samples:
-            advice = ", or more decoding.candidates" if config.candidates else ""
+        never = len((PAD_ID, START_ID))
+        if config.beam_size > target.size - never and not config.samples:
             raise DataError(
-                f"decoding.beam_size: expected at most the {choices:,} pieces that the target's subword model has to "
-                f"choose from, received {config.beam_size}; take a smaller beam{advice}"
+                f"decoding.beam_size: expected at most the {target.size - never:,} pieces that the target's subword "
+                f"model has to choose from, received {config.beam_size}; take a smaller beam"
+            )
+        if config.shortlist and config.beam_size > config.shortlist - never:
+            raise DataError(
+                f"decoding.beam_size: expected at most the {config.shortlist - never:,} tokens that decoding.shortlist "
+                f"leaves to choose from, received {config.beam_size}; take a smaller beam, or a longer shortlist"
             )
         wish = (
             "decoding.coverage_penalty" if config.coverage_penalty
@@ -342,6 +350,17 @@ class Translator(LineTranslator):
             raise DataError(
                 f"{wish} needs a model with attention, received one with model.attention: none; leave it out, or train "
                 f"a model with attention"
+            )
+
+    @staticmethod
+    def _check_table(table: TranslationTable | None, sizes: tuple[int, int], config: DecodingConfig) -> None:
+        """Refuses a shortlist without a table of these vocabularies."""
+        if config.shortlist and table is None:
+            raise DataError("decoding.shortlist: expected a translation table, received none; leave it out")
+        if table is not None and table.sizes != sizes:
+            raise DataError(
+                f"decoding.shortlist: expected a translation table of {sizes[0]:,} source and {sizes[1]:,} target "
+                f"pieces, received one of {table.sizes[0]:,} and {table.sizes[1]:,}; run nmt shortlist again"
             )
 
 
@@ -363,13 +382,13 @@ def load_translator(
 
     Raises:
         DataError: the folder is no run folder or has no checkpoint yet, or what `decoding` asks for does not fit (see
-            `Translator` and `lexicon_for`).
-        CorruptFileError: a checkpoint does not match its checksums, or the lexicon is damaged.
+            `Translator` and `table_for`).
+        CorruptFileError: a checkpoint or the translation table does not match its checksums.
     """
     model, source, target, config = load_seq2seq(folder, checkpoint, use_cudnn)
     decoding = decoding or config.decoding
-    lexicon = lexicon_for(RunFolder(folder), decoding)
-    return Translator(model, source, target, decoding, with_attention, use_cudnn, lexicon)
+    table = table_for(RunFolder(folder), decoding)
+    return Translator(model, source, target, decoding, with_attention, use_cudnn, table)
 
 
 def _padded(rows: Sequence[list[int]]) -> np.ndarray:

@@ -148,7 +148,7 @@ def test_what_is_written_is_json_and_whole(tmp_path: Path) -> None:
 
 
 def test_this_toolkit_is_compared_once_with_each_search() -> None:
-    fast = Search("bfloat16", candidates=1_024, lookahead=5)
+    fast = Search("bfloat16", shortlist=1_024, lookahead=5)
     ours, faster, peer = searching([OURS, PEER], [Search(), fast])
     assert (ours.search, faster.search, peer) == (Search(), fast, PEER)
     assert ours.folder_name == faster.folder_name == OURS.folder_name

@@ -20,6 +20,7 @@ from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import Tokenizer
 from nmt.translation.translator import load_translator
+from nmt.translation_table import TranslationTable, read_translation_table
 
 BEST = (Best(30, [0.9]), Best(10, [0.8]), Best(20, [0.7]))
 VALUES = {10: 1.0, 20: 2.0, 30: 6.0}
@@ -208,3 +209,10 @@ def command(*arguments: str) -> Any:
     app = typer.Typer()
     app.command()(average_command)
     return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_average_keeps_the_translation_table(run: RunFolder, tmp_path: Path) -> None:
+    table = TranslationTable(np.zeros((2, 1), np.int32), np.ones((2, 1), np.float32), np.ones(3, np.float32), "f" * 64)
+    table.write(run.folder)
+    target = average(run.folder, "last", 2, tmp_path / "average")
+    assert read_translation_table(target).checksum == table.checksum

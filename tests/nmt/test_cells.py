@@ -202,3 +202,31 @@ def test_every_cell_of_the_configuration_is_a_file_and_every_file_a_cell() -> No
 def test_xla_is_left_out(cell: str) -> None:
     """Keras would take it by itself where there is a GPU; it cannot compile the gradient of the steps' loop."""
     assert make_layer(cell).supports_jit is False
+
+
+def test_a_step_of_search_is_the_cells_and_closer_to_float32() -> None:
+    generator = np.random.default_rng(1)
+    inputs, hidden, cell = (generator.normal(size=(7, 32)).astype(np.float32) for _ in range(3))
+    steps: dict[tuple[str, bool], list[Any]] = {}
+    for precision in ("float32", "bfloat16"):
+        with layers_of(precision):
+            layer = make_recurrent("lstm", 32, 0.0, False, "layer")
+        layer.build((None, None, 32))
+        weights = np.random.default_rng(2)
+        for variable in layer.weights:
+            variable.assign(weights.normal(size=variable.shape) * 0.3)
+        values = [ops.cast(x, precision) for x in (inputs, hidden, cell)]
+        for by_cell in (False, True):
+            step = layer.cell if by_cell else layer.search_step
+            outputs, state = step(values[0], values[1:])
+            assert all(part.dtype == values[0].dtype for part in (outputs, *state))
+            steps[precision, by_cell] = [ops.convert_to_numpy(ops.cast(x, "float32")) for x in (outputs, *state)]
+    for own, of_cell in zip(steps["float32", False], steps["float32", True], strict=True):
+        np.testing.assert_allclose(own, of_cell, atol=1e-5)
+    errors = {
+        by_cell: np.mean(
+            [np.abs(x - y).mean() for x, y in zip(steps["bfloat16", by_cell], steps["float32", True], strict=True)]
+        )
+        for by_cell in (False, True)
+    }
+    assert errors[False] < 0.9 * errors[True]

@@ -131,7 +131,7 @@ def test_report_names_the_language_model_that_had_a_vote(run: RunFolder) -> None
         ({"n_best": 4, "minimum_bayes_risk": True}, "length penalty 0.6, minimum Bayes risk of the 4 best; "),
         ({"ensemble": ["runs/b", "runs/c"]}, "beam 5, length penalty 0.6, ensemble of 3; "),
         ({"precision": "bfloat16"}, "beam 5, length penalty 0.6, bfloat16; "),
-        ({"candidates": 1024, "lookahead": 5}, "length penalty 0.6, 1,024 candidates, lookahead 5; "),
+        ({"shortlist": 1024, "lookahead": 5}, "length penalty 0.6, shortlist of 1,024, lookahead 5; "),
     ],
 )
 def test_report_says_how_translations_were_searched(run: RunFolder, decoding: dict[str, Any], title: str) -> None:

@@ -107,9 +107,9 @@ def test_how_it_searches_is_chosen_at_export(
     assert (decoding.beam_size, decoding.n_best, decoding.length_penalty) == (beam_size, n_best, 0.5)
 
 
-@pytest.mark.parametrize(("key", "value"), [("samples", "4"), ("precision", "bfloat16"), ("candidates", "64")])
+@pytest.mark.parametrize(("key", "value"), [("samples", "4"), ("precision", "bfloat16"), ("shortlist", "64")])
 def test_what_a_savedmodel_does_not_hold_is_refused(fast_export: Export, tmp_path: Path, key: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=f"{key}: a SavedModel searches the best translations, in float32, and no m"):
+    with pytest.raises(ConfigError, match=f"{key}: a SavedModel searches the best translations, among all to"):
         fast_export(tmp_path, overrides=[f"decoding.{key}={value}"])
     assert not list(tmp_path.iterdir())
 

@@ -17,7 +17,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("corpus",),
     (
         "batches",
-        "lexicon",
+        "translation_table",
         "buckets",
         "segments",
         "prepared_text",

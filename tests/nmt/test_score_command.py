@@ -116,7 +116,7 @@ def test_the_models_that_are_asked(files: list[str | Path], tmp_path: Path, load
     assert (
         nmt("score", tmp_path, *files, *options, "--batch-size", "7", "--set", "decoding.max_length=9").exit_code == 0
     )
-    changes = {"batch_size": 7, "ensemble": ["b"], "language_model": "c", "language_model_weight": 0.5}
+    changes = {"batch_size": 7, "ensemble": ["b"], "language_model": "c", "language_model_weight": 0.5, "shortlist": 0}
     assert loaded == [(tmp_path, "last", changes, ["decoding.max_length=9"])]
 
 

@@ -23,12 +23,12 @@ from nmt.batches import BatchPlan
 from nmt.cli.allocator import share_one_arena
 from nmt.config import Config, load_config
 from nmt.corpus import TokenLists
-from nmt.lexicon import LEXICON_FILE, learn_lexicon
 from nmt.progress import Progress, Round
 from nmt.run_folder import RunFolder
 from nmt.training.loop import carry_out
 from nmt.training.translation_task import TranslationTask
 from nmt.translation.translator import Translator, load_translator
+from nmt.translation_table import learn_translation_table
 
 NAME = "speed"
 ANY = 1_000_000  # tokens: sentences alone bound a batch
@@ -93,9 +93,11 @@ def train(job: Job) -> dict[str, Any]:
 
 
 def learn(job: Job) -> dict[str, Any]:
-    """Trains for some epochs and keeps the run folder."""
+    """Trains for some epochs and keeps the run folder, with its translation table."""
     os.chdir(job.folder)
-    return {"epochs": _carry_out(job, Stopwatch(), stops=False).epochs}
+    clock = _carry_out(job, Stopwatch(), stops=False)
+    _learn_translation_table(RunFolder(Path("runs") / NAME))
+    return {"epochs": clock.epochs}
 
 
 def _carry_out(job: Job, stopwatch: Stopwatch, stops: bool) -> Clock:
@@ -171,18 +173,16 @@ def _translator(job: Job, beam_size: int) -> Translator:
         "max_length": job.max_length,
         "length_penalty": job.length_penalty,
         "precision": job.search.precision,
-        "candidates": job.search.candidates,
+        "shortlist": job.search.shortlist,
         "lookahead": job.search.lookahead or None,
     }
-    if job.search.candidates and not (folder / LEXICON_FILE).exists():
-        _learn_lexicon(RunFolder(folder))
     return load_translator(folder, "best", RunFolder(folder).config().decoding.model_copy(update=changes))
 
 
-def _learn_lexicon(run: RunFolder) -> None:
-    """As `nmt lexicon` does."""
+def _learn_translation_table(run: RunFolder) -> None:
+    """As `nmt shortlist` does; here, since its memory is not that of translation."""
     corpus, sizes = run.corpus(), [tokenizer.size for tokenizer in run.tokenizers()]
-    learn_lexicon(corpus.tokens("train"), *sizes, corpus.fingerprint).write(run.folder)
+    learn_translation_table(corpus.tokens("train"), *sizes, corpus.fingerprint).write(run.folder)
 
 
 def _test_lines(job: Job) -> list[bytes]:
