@@ -38,13 +38,17 @@ def test_the_picture_has_a_panel_for_each_figure_its_memory_and_the_learning() -
         name: {"figure": [3.0, 2.0, 5.0], "peak_memory": 2e6}
         for name in ("keras_nmt, float32, 64", "joey_nmt, float32, 64")
     }
-    epochs = {"epochs": [{"seconds": 60.0, "bleu": 10.0}, {"seconds": 120.0, "bleu": 20.0}]}
+    epochs = {
+        "epochs": [{"seconds": 90.0, "tokens": 180, "bleu": 10.0}, {"seconds": 180.0, "tokens": 360, "bleu": 20.0}]
+    }
     results: dict[str, Any] = {"summary": {"train": systems}, "learned": dict.fromkeys(systems, epochs)}
     panels = {axes.get_title(): axes for axes in draw(results).axes}
     assert list(panels) == ["Training", "Training: memory", "Learning"]
     assert [bar.get_width() for bar in panels["Training"].patches] == [3.0, 3.0]
     assert [bar.get_width() for bar in panels["Training: memory"].patches] == [2.0, 2.0]
     (line, _) = panels["Learning"].lines
-    assert [*line.get_xdata(), *line.get_ydata()] == [1.0, 2.0, 10.0, 20.0]
+    assert [*line.get_xdata(), *line.get_ydata()] == [1.0, 2.0, 10.0, 20.0]  # at three tokens a second
+    (line, _) = draw({"summary": {}, "learned": results["learned"]}).axes[0].lines
+    assert list(line.get_xdata()) == [1.5, 3.0]  # as they were
     colours = [bar.get_facecolor() for bar in panels["Training"].patches]
     assert colours[0] != colours[1]
