@@ -115,7 +115,9 @@ def learn_translation_table(
     """
     counts = np.bincount(pairs.target.values, minlength=target_vocabulary)
     if not counts.any():
-        raise DataError("expected pairs of sentences to learn a translation table from, received none")
+        raise DataError(
+            "expected pairs of sentences to learn a translation table from, received none; take a corpus that has some"
+        )
     rows = rows_for(pairs, max_links)
     known = reduce(np.union1d, (np.unique(links) for links, _ in _links(pairs, rows, target_vocabulary)))
     of = known // target_vocabulary  # the source token of each different link

@@ -119,10 +119,8 @@ def _job_of(contender: Contender, job: Job, workers: Workers, corpus: Corpus) ->
 
 def _searches(arguments: argparse.Namespace) -> list[Search]:
     """In each precision exact, and with the shortcuts where there are any."""
-    shortcuts = [(0, 0)] + [(arguments.shortlist, arguments.lookahead)] * bool(
-        arguments.shortlist or arguments.lookahead
-    )
-    return [Search(precision, *of) for precision in arguments.search_precisions for of in shortcuts]
+    shortcuts = {(0, 0), (arguments.shortlist, arguments.lookahead)}
+    return [Search(precision, *of) for precision in arguments.search_precisions for of in sorted(shortcuts)]
 
 
 def _arguments() -> argparse.Namespace:

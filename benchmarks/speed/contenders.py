@@ -29,7 +29,8 @@ class Contender:
     search: Search | None = None
 
     def __str__(self) -> str:
-        return f"{self.system}, {self.precision}, {self.sentences} sentences{self.search or ''}"
+        parts = self.system, self.precision, f"{self.sentences} sentences", *([self.search] if self.search else [])
+        return ", ".join(map(str, parts))
 
     @property
     def is_ours(self) -> bool:

@@ -71,7 +71,7 @@ class Search(NamedTuple):
     def __str__(self) -> str:
         shortlist = f" among {self.shortlist:,}" if self.shortlist else ""
         lookahead = f", lookahead {self.lookahead}" if self.lookahead else ""
-        return f", searched in {self.precision}{shortlist}{lookahead}"
+        return f"searched in {self.precision}{shortlist}{lookahead}"
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,16 @@ def shortlist(run: RunPath) -> None:
     """Learn which target tokens stand for which source tokens, for a search among the likeliest ones alone."""
     with quiet_start():
         from nmt.run_folder import RunFolder
-        from nmt.translation.shortlist import coverage
-        from nmt.translation_table import learn_translation_table, rows_for
+        from nmt.translation.shortlist import coverage, learn_table
+        from nmt.translation_table import rows_for
     from rich.console import Console
 
     folder = RunFolder(run)
     batch_size, corpus = folder.config().decoding.batch_size, folder.corpus()
-    source, target = folder.tokenizers()
     pairs = corpus.tokens("train")
     typer.echo(f"learning from {len(rows_for(pairs)):,} of {len(pairs):,} pairs", err=True)
-    table = learn_translation_table(pairs, source.size, target.size, corpus.fingerprint)
-    lengths = [length for length in LENGTHS if length < target.size]
+    table = learn_table(folder, corpus)
+    lengths = [length for length in LENGTHS if length < len(table.frequencies)]
     shares = coverage(table, corpus.tokens("validation"), batch_size, lengths)
     Console(highlight=False).print(_coverage_table(dict(zip(lengths, shares, strict=True)), batch_size))
     typer.echo(str(table.write(run)))

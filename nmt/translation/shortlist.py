@@ -15,11 +15,11 @@ from keras import ops
 
 from nmt.batches import pad
 from nmt.config import DecodingConfig
-from nmt.corpus import TokenPairs
+from nmt.corpus import PreparedCorpus, TokenPairs
 from nmt.errors import DataError
 from nmt.run_folder import RunFolder
 from nmt.tokenizer import END_ID, PAD_ID, START_ID, UNKNOWN_ID
-from nmt.translation_table import TranslationTable, read_translation_table
+from nmt.translation_table import TranslationTable, learn_translation_table, read_translation_table
 
 SPECIAL = max(PAD_ID, UNKNOWN_ID, START_ID, END_ID) + 1  # ids below are special tokens'
 
@@ -66,6 +66,12 @@ def table_for(run: RunFolder, decoding: DecodingConfig) -> TranslationTable | No
             f"{run.folder} was trained on, received one of {table.fingerprint[:12]}...; run nmt shortlist {run.folder}"
         )
     return table
+
+
+def learn_table(run: RunFolder, corpus: PreparedCorpus) -> TranslationTable:
+    """The translation table for a run folder, learned from the corpus that it was trained on."""
+    source, target = run.tokenizers()
+    return learn_translation_table(corpus.tokens("train"), source.size, target.size, corpus.fingerprint)
 
 
 def coverage(table: TranslationTable, pairs: TokenPairs, batch_size: int, counts: Sequence[int]) -> list[float]:

@@ -356,7 +356,10 @@ class Translator(LineTranslator):
     def _check_table(table: TranslationTable | None, sizes: tuple[int, int], config: DecodingConfig) -> None:
         """Refuses a shortlist without a table of these vocabularies."""
         if config.shortlist and table is None:
-            raise DataError("decoding.shortlist: expected a translation table, received none; leave it out")
+            raise DataError(
+                "decoding.shortlist: expected a translation table, received none; give that of the run folder (see "
+                "table_for), or leave it out"
+            )
         if table is not None and table.sizes != sizes:
             raise DataError(
                 f"decoding.shortlist: expected a translation table of {sizes[0]:,} source and {sizes[1]:,} target "

@@ -27,8 +27,8 @@ from nmt.progress import Progress, Round
 from nmt.run_folder import RunFolder
 from nmt.training.loop import carry_out
 from nmt.training.translation_task import TranslationTask
+from nmt.translation.shortlist import learn_table
 from nmt.translation.translator import Translator, load_translator
-from nmt.translation_table import learn_translation_table
 
 NAME = "speed"
 ANY = 1_000_000  # tokens: sentences alone bound a batch
@@ -96,7 +96,8 @@ def learn(job: Job) -> dict[str, Any]:
     """Trains for some epochs and keeps the run folder, with its translation table."""
     os.chdir(job.folder)
     clock = _carry_out(job, Stopwatch(), stops=False)
-    _learn_translation_table(RunFolder(Path("runs") / NAME))
+    run = RunFolder(Path("runs") / NAME)
+    learn_table(run, run.corpus()).write(run.folder)  # here, since its memory is not that of translation
     return {"epochs": clock.epochs}
 
 
@@ -177,12 +178,6 @@ def _translator(job: Job, beam_size: int) -> Translator:
         "lookahead": job.search.lookahead or None,
     }
     return load_translator(folder, "best", RunFolder(folder).config().decoding.model_copy(update=changes))
-
-
-def _learn_translation_table(run: RunFolder) -> None:
-    """As `nmt shortlist` does; here, since its memory is not that of translation."""
-    corpus, sizes = run.corpus(), [tokenizer.size for tokenizer in run.tokenizers()]
-    learn_translation_table(corpus.tokens("train"), *sizes, corpus.fingerprint).write(run.folder)
 
 
 def _test_lines(job: Job) -> list[bytes]:
