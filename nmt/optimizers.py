@@ -83,8 +83,7 @@ class UpdateGuard(keras.optimizers.Optimizer):
         norm = global_norm(gradients)
         update = ops.logical_and(completes, ops.isfinite(norm))
         self._count(norm, completes, update)
-        scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
-        self._where(update, [gradient * scale for gradient in gradients], variables)
+        self._where(update, gradients, norm, variables)
 
     def statistics(self) -> UpdateStatistics:
         """What was counted since the last call."""
@@ -104,15 +103,27 @@ class UpdateGuard(keras.optimizers.Optimizer):
             for variable, average in zip(variables, self.averages, strict=True)
         }
 
-    def _where(self, update: Any, gradients: list[Any], variables: list[Any]) -> None:
-        """Updates if `update` holds; else nothing changes."""
+    def _where(self, update: Any, gradients: list[Any], norm: Any, variables: list[Any]) -> None:
+        """Updates by the gradients of that norm, scaled down where it is long, if `update` holds; else nothing changes.
+
+        On TensorFlow, whoever does not need it does not pay for it: most gradients are as short as they shall be.
+        """
+        scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
+
+        def scaled() -> list[Any]:
+            return [gradient * scale for gradient in gradients]
+
         if keras.backend.backend() == "tensorflow":
-            ops.cond(update, lambda: self._update(gradients, variables), lambda: None)
+
+            def clipped() -> list[Any]:
+                return list(ops.cond(norm > self.clip_norm, scaled, lambda: gradients))
+
+            ops.cond(update, lambda: self._update(clipped(), variables), lambda: None)
             return
-        # Other backends assign outside of a conditional alone; XLA fuses the choice into the update.
+        # Other backends assign outside of a conditional alone; XLA fuses both choices into the update.
         changing = [*variables, *self._own_variables()]
         before = [ops.copy(variable.value) for variable in changing]
-        self._update(gradients, variables)
+        self._update(scaled(), variables)
         for variable, value in zip(changing, before, strict=True):
             variable.assign(ops.where(update, variable.value, value))
 
