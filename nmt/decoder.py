@@ -26,6 +26,7 @@ from nmt.attention import make_attention
 from nmt.bridge import Bridge
 from nmt.cells import make_recurrent, state_sizes, take_step
 from nmt.config import ModelConfig
+from nmt.dropout import Dropout
 from nmt.encoder import Encoding
 from nmt.lexical_model import LexicalModel
 from nmt.readout import make_readout
@@ -104,7 +105,7 @@ class Decoder(keras.layers.Layer):
         self.config = config
         self.embedding = embedding
         self.scale = config.embedding_size**0.5
-        self.dropout = keras.layers.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         cell = config.cell, config.decoder_units, config.recurrent_dropout, use_cudnn
         self.recurrent_layers = [make_recurrent(*cell, f"recurrent_{i}") for i in range(config.decoder_layers)]
         self.bridge = Bridge(config, len(state_sizes(self.recurrent_layers[0])), name="bridge")

@@ -13,6 +13,7 @@ from keras import ops
 
 from nmt.cells import make_recurrent
 from nmt.config import ModelConfig
+from nmt.dropout import Dropout
 from nmt.tokenizer import PAD_ID
 
 
@@ -46,7 +47,7 @@ class Encoder(keras.layers.Layer):
         self.config = config
         self.embedding = embedding
         self.scale = config.embedding_size**0.5
-        self.dropout = keras.layers.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         cell = config.cell, config.encoder_units, config.recurrent_dropout, use_cudnn
         layers = range(config.encoder_layers)
         self.forward_layers = [make_recurrent(*cell, f"forward_{i}") for i in layers]

@@ -15,6 +15,7 @@ from keras import ops
 from nmt.blockwise_loss import ProjectingModel, Projection
 from nmt.cells import make_recurrent, state_sizes, take_step
 from nmt.config import LanguageModelSizes
+from nmt.dropout import Dropout
 from nmt.precision import layers_of
 from nmt.tokenizer import END_ID, START_ID
 
@@ -58,7 +59,7 @@ class LanguageModel(ProjectingModel):
                 reverse_dtype=keras.dtype_policies.get(precision).compute_dtype,  # else always float32
                 name="embedding",
             )
-            self.dropout = keras.layers.Dropout(sizes.dropout)
+            self.dropout = Dropout(sizes.dropout)
             cell = sizes.cell, sizes.units, sizes.recurrent_dropout, use_cudnn
             self.recurrent_layers = [make_recurrent(*cell, f"recurrent_{i}") for i in range(sizes.layers)]
             self.projection = None if sizes.tie_embeddings else keras.layers.Dense(vocabulary_size, name="projection")

@@ -27,6 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "progress",
         "bptt",
         "orthogonal",
+        "dropout",
     ),
     ("blockwise_loss", "search", "cells", "attention", "bridge", "readout", "lexical_model", "precision", "fused_adam"),
     ("memory", "encoder", "optimizers", "subword_sampling", "noise", "tensorboard_log", "plots"),
@@ -47,7 +48,15 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 TENSORFLOW_ROOMS = ("nmt/export/", "nmt/saved_model/", "nmt/bptt.py")
 # Inside a function: the command that prints versions, and what Keras has no name for.
-LAZY_TENSORFLOW = ("nmt/cli", "nmt/versions.py", "nmt/fused_adam.py", "nmt/blockwise_loss.py", "nmt/cells/lstm.py")
+LAZY_TENSORFLOW = (
+    "nmt/cli",
+    "nmt/versions.py",
+    "nmt/fused_adam.py",
+    "nmt/losses.py",
+    "nmt/blockwise_loss.py",
+    "nmt/cells/lstm.py",
+    "nmt/dropout.py",
+)
 DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus", "prepared_text"}
 WORDS_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "misc", "common"}
 
