@@ -19,6 +19,7 @@ from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
 LOGITS = 8_000_000  # of a block: in float32 32 MB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
+MULTIPLE = 32  # of the rows of a block: few shapes, as TensorFlow takes milliseconds to make a product for another one
 ONE_BY_ONE = 1  # else TensorFlow begins up to ten blocks at once
 
 
@@ -78,21 +79,21 @@ def has_blocks() -> bool:
 
 def most_rows(classes: int) -> int:
     """Of a block."""
-    return max(LEAST_ROWS, LOGITS // max(1, classes))
+    return max(LEAST_ROWS, LOGITS // max(1, classes) // MULTIPLE * MULTIPLE)
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Rows that count, in blocks of nearly the same size.
+    """Rows that count, in blocks of the same size.
 
     Attributes:
         loss: of labels, logits and weights, with its gradient by the logits.
         projection: makes the logits.
-        vectors: what it takes; each (rows, units).
-        labels: (rows,).
-        weights: (rows,); the greatest in absolute value is 1, so that equal ones are all 1.
+        vectors: what it takes; each (count * size, units), at the end rows of zeros.
+        labels: (count * size,).
+        weights: (count * size,), at the end 0.
         count: of the blocks.
-        size: rows of each; the last one may have fewer.
+        size: rows of each.
     """
 
     loss: SmoothedCrossEntropy
@@ -144,17 +145,28 @@ def blockwise_loss(
         weights = weights[:, None]
     weights = ops.cast(ops.broadcast_to(weights, ops.shape(labels)), "float32")
     counted = ops.nonzero(ops.reshape(weights, (-1,)))[0]
+    count, size = _cut(ops.shape(counted)[0], most_rows(projection.classes))
     *rows, labels, weights = (
-        ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0) for part in (*vectors, labels, weights)
-    )  # each (rows, ...)
-    greatest = ops.max(ops.abs(weights), initial=0.0)
-    weights = ops.divide_no_nan(weights, greatest)
-    count = ops.maximum(1, -(-ops.shape(labels)[0] // most_rows(projection.classes)))
-    size = -(-ops.shape(labels)[0] // count)
+        _with_zeros(ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0), count * size)
+        for part in (*vectors, labels, weights)
+    )
     blocks = Blocks(loss, projection, rows, labels, weights, count, size)
     values = [ops.convert_to_tensor(variable.value) for variable in projection.variables]
     total = _with_gradient(blocks, values) if training else _without_gradient(blocks, values)
-    return with_gradient_if_finite(total * greatest)
+    return with_gradient_if_finite(total)
+
+
+def _cut(rows: Any, most: int) -> tuple[Any, Any]:
+    """Into how many blocks, at least one, and of how many rows each; the last one may be filled up."""
+    fair = -(-rows // ops.maximum(1, -(-rows // most)))
+    size = ops.maximum(1, -(-fair // MULTIPLE)) * MULTIPLE
+    return ops.maximum(1, -(-rows // size)), size
+
+
+def _with_zeros(rows: Any, count: Any) -> Any:
+    """Rows (rows, ...), and as many of zeros as `count` lacks; (count, ...)."""
+    missing = ops.zeros((count - ops.shape(rows)[0], *rows.shape[1:]), rows.dtype)
+    return ops.concatenate([rows, missing], axis=0)
 
 
 def _without_gradient(blocks: Blocks, values: list[Any]) -> Any:

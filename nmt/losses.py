@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import keras
@@ -58,13 +60,13 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         Returns:
             The sum in float32, and the gradient (rows, classes) in the precision of the logits.
         """
-        rows, classes, precision = ops.shape(logits)[0], logits.shape[-1], logits.dtype
-        numbers, labels = ops.arange(rows, dtype="int32"), ops.cast(labels, "int32")
-        spread = self.smoothing / classes
+        classes, precision, labels = logits.shape[-1], logits.dtype, ops.cast(labels, "int32")
+        places = ops.arange(ops.shape(logits)[0], dtype="int32") * classes + labels
 
         def of_labels(values: Any) -> Any:
-            return ops.take(ops.reshape(values, (-1,)), numbers * classes + labels)
+            return ops.cast(ops.take(ops.reshape(values, (-1,)), places), "float32")
 
+        label_logits = of_labels(logits)  # before the cast, which TensorFlow would make twice
         logits = ops.cast(logits, "float32")
         probabilities = ops.softmax(logits)
         right = of_labels(probabilities)  # (rows,)
@@ -72,19 +74,32 @@ class SmoothedCrossEntropy(keras.losses.Loss):
             ops.all(right > TINY), lambda: ops.log(right), lambda: of_labels(ops.log_softmax(logits))
         )  # the logarithm of the softmax takes three times as long as the softmax
         if self.smoothing:
-            losses = losses + self.smoothing * (of_labels(logits) - ops.mean(logits, axis=-1))
-            probabilities = probabilities - spread
-        gradient = ops.cond(  # equal weights are the rule, and one pass less
-            ops.all(weights == 1.0), lambda: probabilities, lambda: probabilities * weights[:, None]
-        )
-        at_labels = (right - (1.0 - self.smoothing) - spread) * weights
-        places = ops.stack([numbers, labels], axis=-1)
-        gradient = ops.scatter_update(ops.cast(gradient, precision), places, ops.cast(at_labels, precision))
+            losses = losses + self.smoothing * (label_logits - ops.mean(logits, axis=-1))
+        gradient = _in_one_pass(_by_logits)(probabilities, labels, weights, self.smoothing, precision)
         return ops.sum(losses * weights), gradient
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {"smoothing": self.smoothing}
+
+
+def _by_logits(probabilities: Any, labels: Any, weights: Any, smoothing: float, precision: Any) -> Any:
+    """The gradient that `SmoothedCrossEntropy.value_and_gradient` describes; (rows, classes)."""
+    classes = probabilities.shape[-1]
+    is_label = ops.equal(labels[:, None], ops.arange(classes, dtype="int32"))
+    gradient = probabilities - ops.where(is_label, 1.0 - smoothing, 0.0) - smoothing / classes
+    return ops.cast(gradient * weights[:, None], precision)
+
+
+@cache
+def _in_one_pass(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose operations on each number are fused: by XLA on TensorFlow, whose own are a pass each."""
+    if keras.backend.backend() != "tensorflow":
+        return function
+    import tensorflow as tf
+
+    fused: Callable[..., Any] = tf.function(function, jit_compile=True)
+    return fused
 
 
 def with_gradient_if_finite(total: Any) -> Any:

@@ -19,12 +19,21 @@ LENGTHS = (5, 3, 4)  # of three rows; the rest is padding
 WEIGHTS = np.array([[step < length for step in range(5)] for length in LENGTHS], np.float32) / sum(LENGTHS)
 
 
-@pytest.fixture(params=[1, 2, 5, 11, 12, 100], ids=lambda rows: f"{rows}_rows")
+@pytest.fixture(
+    params=[(1, 1), (2, 1), (5, 1), (11, 1), (12, 1), (100, 1), (5, 5), (100, 32)],
+    ids=lambda param: "{}_rows_in_multiples_of_{}".format(*param),
+)
 def rows_a_block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Of twelve rows that count: one by one, in even and in uneven blocks, all at once."""
-    monkeypatch.setattr(module, "LOGITS", request.param * CLASSES)
+    """Of twelve rows that count: one by one, in even and in uneven blocks, all at once, and with others beside them."""
+    most, multiple = request.param
+    _cut_into(monkeypatch, most, multiple)
+    return int(most)
+
+
+def _cut_into(monkeypatch: pytest.MonkeyPatch, most: int, multiple: int) -> None:
+    monkeypatch.setattr(module, "LOGITS", most * CLASSES)
     monkeypatch.setattr(module, "LEAST_ROWS", 1)
-    return int(request.param)
+    monkeypatch.setattr(module, "MULTIPLE", multiple)
 
 
 class Two:
@@ -166,20 +175,37 @@ def test_weights_that_differ(rows_a_block: int, training: bool, sign: float) -> 
         np.testing.assert_allclose(ours, other, atol=1e-6)
 
 
-def test_no_block_has_more_rows_than_its_logits_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 15 rows twelve count, and at most five may stand together: three blocks of four."""
-    monkeypatch.setattr(module, "LOGITS", 5 * CLASSES)
-    monkeypatch.setattr(module, "LEAST_ROWS", 1)
+@pytest.mark.parametrize(
+    ("most", "multiple", "expected"),
+    [(5, 1, [4, 4, 4]), (8, 4, [8, 8]), (11, 5, [10, 10]), (100, 32, [32])],
+)
+def test_blocks_are_as_large_as_their_logits_allow_and_all_alike(
+    monkeypatch: pytest.MonkeyPatch, most: int, multiple: int, expected: list[int]
+) -> None:
+    """Of 15 rows twelve count."""
+    _cut_into(monkeypatch, most, multiple)
     two, (vectors, labels) = Two(), batch()
-    sizes = []
+    rows, losses = [], []
+
+    def project(*vectors: Any) -> Any:
+        rows.append([len(part) for part in vectors])
+        return two.project(*vectors)
 
     class Spy(SmoothedCrossEntropy):
         def value_and_gradient(self, labels: Any, logits: Any, weights: Any) -> Any:
-            sizes.append([len(part) for part in (labels, logits, weights)])
+            losses.append([len(part) for part in (labels, logits, weights)])
             return super().value_and_gradient(labels, logits, weights)
 
-    blockwise_loss(Spy(), two.as_projection(), vectors, labels, WEIGHTS, True)
-    assert sizes == [[4, 4, 4]] * 3
+    blockwise_loss(Spy(), Projection(project, two.variables, CLASSES), vectors, labels, WEIGHTS, True)
+    assert rows == [[n] * 2 for n in expected]
+    assert losses == [[n] * 3 for n in expected]
+
+
+@pytest.mark.parametrize("classes", [2, 8_000, 15_000, 1_000_000])
+def test_a_block_of_any_vocabulary_has_some_rows_and_is_no_larger_than_it_may(classes: int) -> None:
+    rows = module.most_rows(classes)
+    assert rows >= module.LEAST_ROWS and rows % module.MULTIPLE == 0
+    assert rows == module.LEAST_ROWS or rows * classes <= module.LOGITS
 
 
 class Model(ProjectingModel):
