@@ -20,6 +20,11 @@ from nmt.training.task import TrainingBatch
 MemoryAdvice = Callable[[BaseException, tuple[int, ...]], str | None]
 
 
+def compiles_each_shape() -> bool:
+    """Whether Keras' backend makes a program of its own for each shape of a batch; TensorFlow has a graph for all."""
+    return bool(keras.backend.backend() != "tensorflow")
+
+
 def steps_of(batches: Iterable[TrainingBatch], size: int) -> Iterator[list[TrainingBatch]]:
     """The batches of each step, made while the step before runs; an epoch's last step may have fewer than `size`."""
     iterator = iter(batches)
