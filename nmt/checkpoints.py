@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_tensors
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_tensors
 
 from nmt.errors import CorruptFileError, StorageError, TrainingError
@@ -128,16 +128,18 @@ def restore(folder: Path, model: keras.Model) -> TrainingState:
     _assign(folder / MODEL_FILE, model.variables, with_names=True, seeds=True)
     _assign(folder / OPTIMIZER_FILE, model.optimizer.variables, with_names=False, seeds=True)
     if AVERAGE_FILE in files:
-        _verified_bytes(folder / AVERAGE_FILE)  # not needed here, but by who translates
+        _verify(folder / AVERAGE_FILE)  # not needed here, but by who translates
     return state
 
 
 def is_whole(folder: Path) -> bool:
     """Whether every file of a checkpoint is there and matches its checksum."""
     try:
-        return all(_verified_bytes(folder / name) is not None for name in _checksums(folder))
+        for name in _checksums(folder):
+            _verify(folder / name)
     except CorruptFileError:
         return False
+    return True
 
 
 def copy_weights(source: keras.Model, target: keras.Model, average: Mapping[str, Any] | None = None) -> None:
@@ -155,8 +157,9 @@ def copy_weights(source: keras.Model, target: keras.Model, average: Mapping[str,
 
 def load_state(folder: Path) -> TrainingState:
     """Reads a checkpoint's `state.json`."""
+    _verify(folder / STATE_FILE)
     try:
-        values = json.loads(_verified_bytes(folder / STATE_FILE))
+        values = json.loads((folder / STATE_FILE).read_bytes())
         state = {field.name: values[field.name] for field in fields(TrainingState)}
         return TrainingState(**state | {"best": tuple(Best(**best) for best in state["best"])})
     except (ValueError, KeyError, TypeError) as error:
@@ -173,39 +176,44 @@ def _tensors(variables: Sequence[Any], instead: Mapping[str, np.ndarray] | None 
 
 
 def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool) -> None:
+    """One tensor after the other, so that no second copy of all is in memory."""
+    _verify(path)
     try:
-        tensors = load_tensors(_verified_bytes(path))
+        with safe_open(path, framework="numpy") as tensors:
+            keys = sorted(tensors.keys())
+            if len(keys) != len(variables):
+                raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(keys)}")
+            for key, variable in zip(keys, variables, strict=True):
+                is_seed = variable.path.endswith(SEED_SUFFIX)
+                name, value = key.partition("/")[2], tensors.get_tensor(key)
+                if value.shape != tuple(variable.shape) or (with_names and not is_seed and name != variable.path):
+                    raise CorruptFileError(
+                        f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {name} of "
+                        f"{value.shape}"
+                    )
+                if seeds or not is_seed:
+                    variable.assign(value)
     except SafetensorError as error:
         raise CorruptFileError(f"{path}: expected a safetensors file: {error}") from None
-    if len(tensors) != len(variables):
-        raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(tensors)}")
-    for (key, value), variable in zip(sorted(tensors.items()), variables, strict=True):
-        is_seed = variable.path.endswith(SEED_SUFFIX)
-        name = key.partition("/")[2]
-        if value.shape != tuple(variable.shape) or (with_names and not is_seed and name != variable.path):
-            raise CorruptFileError(
-                f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {name} of {value.shape}"
-            )
-        if seeds or not is_seed:
-            variable.assign(value)
 
 
-def _verified_bytes(path: Path) -> bytes:
-    """A checkpoint file's bytes, compared with SHA256SUMS beside it."""
+def _verify(path: Path) -> None:
+    """Compares a checkpoint's file with SHA256SUMS beside it."""
     expected = _checksums(path.parent).get(path.name)
-    data = _read(path)
-    if hashlib.sha256(data).hexdigest() != expected:
+    with _readable(path), path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
         raise CorruptFileError(
             f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. Take another checkpoint "
             f"(--checkpoint last or best), or run nmt train again: it goes on from the newest whole one"
         )
-    return data
 
 
 def _checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each file by name; a name that no checkpoint has is damage, too."""
     path = folder / SUMS_FILE
-    lines = _read(path).decode(errors="replace").splitlines()
+    with _readable(path):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     sums = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
     if not ALWAYS <= set(sums) <= {*ALWAYS, AVERAGE_FILE, OPTIMIZER_FILE}:
         raise CorruptFileError(
@@ -215,10 +223,11 @@ def _checksums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def _read(path: Path) -> bytes:
-    """A file of a checkpoint; what cannot be read at this moment is not damage."""
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Around the reading of a checkpoint's file; what cannot be read at this moment is not damage."""
     try:
-        return path.read_bytes()
+        yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise CorruptFileError(f"{path}: expected a whole checkpoint: {error}") from None
     except OSError as error:

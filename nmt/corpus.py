@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 
 from nmt.errors import CorruptFileError, DataError
 from nmt.tokenizer import Tokenizer
@@ -107,13 +105,17 @@ class PreparedCorpus:
 
     def tokens(self, part: str) -> TokenPairs:
         """Token ids of a part, memory-mapped: pages are read when they are touched."""
+        import pyarrow as pa  # here, because who translates reads no corpus
+
         with pa.memory_map(str(self.folder / f"{part}.arrow")) as source:
             table = pa.ipc.open_file(source).read_all()
         return TokenPairs(*(_token_lists(table.column(side)) for side in ("source", "target")))
 
     def text(self, part: str) -> tuple[list[str], list[str]]:
         """Source and target sentences of a part, in their order."""
-        table = pa.parquet.read_table(self.folder / f"{part}.parquet", columns=["source", "target"])
+        from pyarrow import parquet
+
+        table = parquet.read_table(self.folder / f"{part}.parquet", columns=["source", "target"])
         return table.column("source").to_pylist(), table.column("target").to_pylist()
 
 
@@ -158,7 +160,8 @@ def _check_file(path: Path, expected: str) -> None:
         )
 
 
-def _token_lists(column: pa.ChunkedArray) -> TokenLists:
+def _token_lists(column: Any) -> TokenLists:
+    """Of a column of Arrow, of type list<int32>."""
     chunks = [chunk for chunk in column.chunks if len(chunk)]
     if len(chunks) == 1 and chunks[0].offset == 0:  # without a copy: one record batch is what data_prep writes
         return TokenLists(chunks[0].values.to_numpy(), chunks[0].offsets.to_numpy())

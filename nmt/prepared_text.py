@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from nmt.config import LanguageModelConfig
 from nmt.corpus import PreparedCorpus
@@ -80,6 +79,8 @@ class PreparedText:
         if self.side is not None:
             lines = getattr(self._corpus.tokens(part), self.side)
             return np.insert(lines.values, lines.offsets[1:], END_ID)
+        import pyarrow as pa
+
         with pa.memory_map(str(self.folder / f"{part}.arrow")) as file:
             column = pa.ipc.open_file(file).read_all().column(COLUMN)
         return np.asarray(column.chunk(0).flatten().to_numpy())  # one record batch is what data_prep writes

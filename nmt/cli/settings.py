@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt.cli.unused_imports import without_unused_imports
 from nmt.errors import NmtError
 
 if TYPE_CHECKING:
@@ -89,13 +90,20 @@ def training_reporter() -> Iterator[TerminalReporter]:
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Keeps what TensorFlow writes about itself at its first import off the terminal, unless `--debug` is given.
+    """Around the first import of TensorFlow and Keras: without what is of no use, and without their talk.
 
-    Its C++ writes to the file descriptor, so that is where it is caught; what is not chatter is passed on.
+    TensorFlow's C++ writes to the file descriptor, so that is where it is caught; what is not chatter is passed on, and
+    with `--debug` all of it.
     """
-    if DEBUG.get() or "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules:
         yield
         return
+    with without_unused_imports(), nullcontext() if DEBUG.get() else _no_chatter():
+        yield
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # else it warns of every new shape of a batch
     sys.stderr.flush()
