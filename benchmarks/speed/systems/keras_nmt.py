@@ -14,21 +14,24 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 from protocol import Finished, Job, Stopwatch, read_lines, spread, times_of, work, write_lines
 
-from nmt.batches import BatchPlan
 from nmt.cli.allocator import share_one_arena
+from nmt.cli.unused_imports import without_unused_imports
+
+with without_unused_imports():  # as `nmt` does
+    import keras
+
 from nmt.config import Config, load_config
-from nmt.corpus import TokenLists
-from nmt.progress import Progress, Round
 from nmt.run_folder import RunFolder
-from nmt.training.loop import carry_out
-from nmt.training.translation_task import TranslationTask
-from nmt.translation.shortlist import learn_table
 from nmt.translation.translator import Translator, load_translator
+
+if TYPE_CHECKING:
+    from nmt.batches import BatchPlan
+    from nmt.corpus import TokenLists
+    from nmt.progress import Progress, Round
 
 NAME = "speed"
 ANY = 1_000_000  # tokens: sentences alone bound a batch
@@ -94,6 +97,8 @@ def train(job: Job) -> dict[str, Any]:
 
 def learn(job: Job) -> dict[str, Any]:
     """Trains for some epochs and keeps the run folder, with its translation table."""
+    from nmt.translation.shortlist import learn_table
+
     os.chdir(job.folder)
     clock = _carry_out(job, Stopwatch(), stops=False)
     run = RunFolder(Path("runs") / NAME)
@@ -102,6 +107,9 @@ def learn(job: Job) -> dict[str, Any]:
 
 
 def _carry_out(job: Job, stopwatch: Stopwatch, stops: bool) -> Clock:
+    from nmt.training.loop import carry_out  # here, since `nmt translate` needs nothing of it
+    from nmt.training.translation_task import TranslationTask
+
     task = TranslationTask(config_of(job, EPOCHS if stops else job.epochs))
     clock = Clock(stopwatch, task.plan, task.corpus.tokens("train").target, stops)
     carry_out(task, clock)
@@ -109,9 +117,16 @@ def _carry_out(job: Job, stopwatch: Stopwatch, stops: bool) -> Clock:
 
 
 def config_of(job: Job, epochs: int) -> Config:
-    """The model of these sizes, with a readout as wide as the peers'."""
+    """As `settings_of`, read and checked."""
+    path = Path(job.scratch) / "config.yaml"
+    path.write_text(json.dumps(settings_of(job, epochs)), encoding="utf-8")  # JSON is YAML
+    return load_config(path)
+
+
+def settings_of(job: Job, epochs: int) -> dict[str, Any]:
+    """A configuration of the model of these sizes, with a readout as wide as the peers'."""
     sizes, recipe = job.sizes, job.recipe
-    settings = {
+    return {
         "name": NAME,
         "corpus": {"prepared": str(Path(job.corpus) / "prepared" / NAME)},
         "model": {
@@ -142,9 +157,6 @@ def config_of(job: Job, epochs: int) -> Config:
             "save_every_minutes": None,
         },
     }
-    path = Path(job.scratch) / "config.yaml"
-    path.write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
-    return load_config(path)
 
 
 def translate(job: Job) -> dict[str, Any]:
