@@ -1,7 +1,8 @@
 """The batch plan: which rows stand together in which batch of which epoch, as data.
 
-A plan is computed from lengths, a seed and the epoch's number alone, so a position in the training is two integers
-(epoch, step) and a resumed run sees the batches of the uninterrupted one. A row costs eight bytes of memory: four for
+A plan is computed from lengths, a seed, the epoch's number and whether the backend wants few shapes, so a position in
+the training is two integers (epoch, step) and a run that is resumed with its backend sees the batches of the
+uninterrupted one. A row costs eight bytes of memory: four for
 its number in the plan, and four again in the running epoch. Knows token ids and nothing of models.
 """
 
@@ -95,7 +96,7 @@ class BatchPlan:
         noise: Noise | None = None,
     ) -> None:
         self._pairs = pairs
-        self._fills = few_shapes
+        self._few_shapes = few_shapes
         self._seed = seed
         self._noise = noise
         corpora = mixture or [(len(pairs), 1.0)]
@@ -117,7 +118,7 @@ class BatchPlan:
     @property
     def padding_share(self) -> float:
         """Share of the target positions of an epoch that are padding; of a random choice, its mean."""
-        rows = [bucket.batches * bucket.shape[0] if self._fills else bucket.reads for bucket in self.buckets]
+        rows = [bucket.batches * bucket.shape[0] if self._few_shapes else bucket.reads for bucket in self.buckets]
         positions = sum(count * bucket.shape[2] for count, bucket in zip(rows, self.buckets, strict=True))
         shares = [share for bucket in self.buckets for share in bucket.shares if share.reads]
         lengths = [1.0 + self._pairs.target.count(share.rows) / len(share.rows) for share in shares]
@@ -142,7 +143,7 @@ class BatchPlan:
         """The batches of an epoch from a step on."""
         for step, (bucket, rows) in enumerate(self.epoch(epoch, first_step), start=first_step):
             sources, targets = ([lists[row] for row in rows] for lists in (self._pairs.source, self._pairs.target))
-            shape = bucket.shape if self._fills else (len(rows), *bucket.shape[1:])
+            shape = bucket.shape if self._few_shapes else (len(rows), *bucket.shape[1:])
             if self._noise is None:
                 yield make_batch(sources, targets, targets, shape)
             else:

@@ -19,7 +19,10 @@ from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
 LOGITS = 8_000_000  # of a block: in float32 32 MB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
-MULTIPLE = 32  # of the rows of a block: few shapes, as TensorFlow takes milliseconds to make a product for another one
+MULTIPLE = (
+    32  # of a block's rows: each other size costs some milliseconds for its products, and XLA a tenth of a second
+)
+PARTS = 16  # of a block: many rows are a multiple of the power of 2 below such a part, so that sizes stay few
 ONE_BY_ONE = 1  # else TensorFlow begins up to ten blocks at once
 
 
@@ -145,7 +148,7 @@ def blockwise_loss(
         weights = weights[:, None]
     weights = ops.cast(ops.broadcast_to(weights, ops.shape(labels)), "float32")
     counted = ops.nonzero(ops.reshape(weights, (-1,)))[0]
-    count, size = _cut(ops.shape(counted)[0], most_rows(projection.classes))
+    count, size = _cut(ops.shape(counted)[0], most_rows(projection.classes))  # of the blocks
     *rows, labels, weights = (
         _with_zeros(ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0), count * size)
         for part in (*vectors, labels, weights)
@@ -159,7 +162,11 @@ def blockwise_loss(
 def _cut(rows: Any, most: int) -> tuple[Any, Any]:
     """Into how many blocks, at least one, and of how many rows each; the last one may be filled up."""
     fair = -(-rows // ops.maximum(1, -(-rows // most)))
-    size = ops.maximum(1, -(-fair // MULTIPLE)) * MULTIPLE
+    multiple, larger = MULTIPLE, 2 * MULTIPLE
+    while PARTS * larger <= most:
+        multiple = ops.where(fair >= PARTS * larger, larger, multiple)
+        larger *= 2
+    size = ops.minimum(ops.maximum(1, -(-fair // multiple)) * multiple, most)
     return ops.maximum(1, -(-rows // size)), size
 
 

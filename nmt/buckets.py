@@ -17,7 +17,7 @@ from nmt.corpus import TokenPairs
 
 FEW_SHAPES = 12
 MOST_SHAPES = 48
-BATCHES = 8  # an epoch, of a shape on average, where there are more than a few shapes
+BATCHES_A_SHAPE = 8  # an epoch, on average, where there are more than a few shapes
 LEAST_TARGET_GROUPS = 3
 CHUNK = 2**16  # rows whose lengths are in memory together
 
@@ -75,8 +75,8 @@ def make_buckets(
 ) -> list[Bucket]:
     """The cut into target and source groups that pads least.
 
-    With `few_shapes` of those with at most `FEW_SHAPES` buckets; else of those with at most `MOST_SHAPES` where there
-    are batches enough, because each bucket ends in a short one.
+    With `few_shapes` of those with at most `FEW_SHAPES` buckets; else of those with at most `MOST_SHAPES`, as far as
+    there are `BATCHES_A_SHAPE`, because each bucket ends in a short one.
     """
 
     def most_rows(source: int, target: int) -> int:
@@ -86,8 +86,9 @@ def make_buckets(
     counts = _count_lengths(pairs, max_tokens)
     plan = _cut_best(counts, FEW_SHAPES)
     if not few_shapes:
-        batches = sum(part.count(counts) / most_rows(part.source, part.target) for part in plan)
-        shapes = min(MOST_SHAPES, int(batches / BATCHES) // FEW_SHAPES * FEW_SHAPES)
+        reads = sum(rows * weight for rows, weight in mixture) / max(1, len(pairs))  # of a row, on average
+        batches = reads * sum(part.count(counts) / most_rows(part.source, part.target) for part in plan)
+        shapes = min(MOST_SHAPES, int(batches / BATCHES_A_SHAPE) // FEW_SHAPES * FEW_SHAPES)
         plan = _cut_best(counts, shapes) if shapes > FEW_SHAPES else plan
     groups = _group_rows(pairs, max_tokens, counts, [part.cells for part in plan])
     buckets = []

@@ -1,4 +1,4 @@
-"""One checkpoint: a folder that is whole or not there, and whose every byte is checked when it is read.
+"""One checkpoint: a folder that is whole or not there, and whose every byte is checked before it is used.
 
     00001200/                   named by its step
       model.safetensors         every variable in the model's order, dropout seeds included
@@ -157,9 +157,11 @@ def copy_weights(source: keras.Model, target: keras.Model, average: Mapping[str,
 
 def load_state(folder: Path) -> TrainingState:
     """Reads a checkpoint's `state.json`."""
-    _verify(folder / STATE_FILE)
+    with _readable(folder / STATE_FILE):
+        data = (folder / STATE_FILE).read_bytes()
+    _compare(folder / STATE_FILE, hashlib.sha256(data))
     try:
-        values = json.loads((folder / STATE_FILE).read_bytes())
+        values = json.loads(data)
         state = {field.name: values[field.name] for field in fields(TrainingState)}
         return TrainingState(**state | {"best": tuple(Best(**best) for best in state["best"])})
     except (ValueError, KeyError, TypeError) as error:
@@ -179,7 +181,7 @@ def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool)
     """One tensor after the other, so that no second copy of all is in memory."""
     _verify(path)
     try:
-        with safe_open(path, framework="numpy") as tensors:
+        with _readable(path), safe_open(path, framework="numpy") as tensors:
             keys = sorted(tensors.keys())
             if len(keys) != len(variables):
                 raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(keys)}")
@@ -198,11 +200,14 @@ def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool)
 
 
 def _verify(path: Path) -> None:
-    """Compares a checkpoint's file with SHA256SUMS beside it."""
-    expected = _checksums(path.parent).get(path.name)
+    """Reads a checkpoint's file, and compares it with SHA256SUMS beside it."""
     with _readable(path), path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
+        digest = hashlib.file_digest(file, "sha256")
+    _compare(path, digest)
+
+
+def _compare(path: Path, digest: Any) -> None:
+    if digest.hexdigest() != _checksums(path.parent).get(path.name):
         raise CorruptFileError(
             f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. Take another checkpoint "
             f"(--checkpoint last or best), or run nmt train again: it goes on from the newest whole one"
@@ -232,5 +237,5 @@ def _readable(path: Path) -> Iterator[None]:
         raise CorruptFileError(f"{path}: expected a whole checkpoint: {error}") from None
     except OSError as error:
         raise StorageError(
-            f"{path}: cannot be read ({error.strerror}); make it readable and run the same command again"
+            f"{path}: cannot be read ({error.strerror or error}); make it readable and run the same command again"
         ) from None

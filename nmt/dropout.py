@@ -14,13 +14,14 @@ class Dropout(keras.layers.Dropout):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """In training, sets a share of the numbers to 0 and scales the others up, so that the mean stays."""
-        if not training or not self.rate or keras.backend.backend() != "tensorflow":
+        threshold = round(self.rate * LEVELS)
+        draws = training and 0 < threshold < LEVELS and self.noise_shape is None
+        if not draws or keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training)
         import tensorflow as tf
 
-        threshold = min(LEVELS - 1, round(self.rate * LEVELS))
         seed, count = tf.cast(self.seed_generator.next(), tf.int32), tf.size(inputs)
         pairs = tf.random.stateless_uniform([(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
         bits = tf.reshape(tf.reshape(tf.bitcast(pairs, tf.uint16), [-1])[:count], tf.shape(inputs))
-        kept = tf.constant(LEVELS / (LEVELS - threshold), inputs.dtype)
-        return inputs * tf.where(bits >= tf.constant(threshold, tf.uint16), kept, tf.zeros_like(kept))
+        scaled = inputs * tf.constant(LEVELS / (LEVELS - threshold), inputs.dtype)
+        return tf.where(bits >= tf.constant(threshold, tf.uint16), scaled, tf.zeros((), inputs.dtype))

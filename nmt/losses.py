@@ -75,7 +75,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         )  # the logarithm of the softmax takes three times as long as the softmax
         if self.smoothing:
             losses = losses + self.smoothing * (label_logits - ops.mean(logits, axis=-1))
-        gradient = _in_one_pass(_by_logits)(probabilities, labels, weights, self.smoothing, precision)
+        gradient = _in_one_pass(_by_logits)(probabilities, labels, weights, classes, self.smoothing, precision)
         return ops.sum(losses * weights), gradient
 
     def get_config(self) -> dict[str, Any]:
@@ -83,9 +83,8 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         return {"smoothing": self.smoothing}
 
 
-def _by_logits(probabilities: Any, labels: Any, weights: Any, smoothing: float, precision: Any) -> Any:
+def _by_logits(probabilities: Any, labels: Any, weights: Any, classes: int, smoothing: float, precision: Any) -> Any:
     """The gradient that `SmoothedCrossEntropy.value_and_gradient` describes; (rows, classes)."""
-    classes = probabilities.shape[-1]
     is_label = ops.equal(labels[:, None], ops.arange(classes, dtype="int32"))
     gradient = probabilities - ops.where(is_label, 1.0 - smoothing, 0.0) - smoothing / classes
     return ops.cast(gradient * weights[:, None], precision)
@@ -93,12 +92,14 @@ def _by_logits(probabilities: Any, labels: Any, weights: Any, smoothing: float, 
 
 @cache
 def _in_one_pass(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose operations on each number are fused: by XLA on TensorFlow, whose own are a pass each."""
+    """A function whose operations on each number are fused, by XLA on TensorFlow's processor, where each is a pass."""
     if keras.backend.backend() != "tensorflow":
         return function
     import tensorflow as tf
 
-    fused: Callable[..., Any] = tf.function(function, jit_compile=True)
+    if tf.config.list_logical_devices("GPU"):  # whose XLA may lack what it needs
+        return function
+    fused: Callable[..., Any] = tf.function(function, jit_compile=True, reduce_retracing=True)
     return fused
 
 

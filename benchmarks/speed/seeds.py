@@ -5,8 +5,8 @@
 
 trains the benchmark's model with each of `--seeds` by the code of each checkout, in its precision, and translates the
 test part by beam search, exactly. Prints BLEU on the validation part (greedy, the best epoch's) and on the test part.
-With `--shortcuts`, those of this checkout are translated once more with them. What is trained already is not trained
-again. Exit status 1 where a command fails.
+With `--shortcuts`, those of this checkout are translated once more with them. What is trained already by the
+same commit is not trained again. Exit status 1 where a command fails.
 """
 
 from __future__ import annotations
@@ -46,17 +46,26 @@ class State(NamedTuple):
     checkout: Path
     precision: str
 
+    @property
+    def commit(self) -> str:
+        """Of the checkout, marked where files of it were changed since."""
+        command = ["git", "-C", str(self.checkout), "describe", "--always", "--dirty", "--exclude", "*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
 
 def main() -> int:
     """Trains, translates and prints."""
     arguments = _arguments()
+    if len({state.name for state in arguments.states}) < len(arguments.states):
+        print("expected states of different names")
+        return 1
     folder = arguments.folder.resolve()
     corpus = Corpus(arguments.corpus, folder / "corpus", Sizes().vocabulary)
     measured: dict[str, dict[str, list[float]]] = {}
     try:
         for seed in arguments.seeds:
             for state in arguments.states:
-                scratch = folder / "seeds" / f"{state.name}-{state.precision}-{seed}-{arguments.epochs}"
+                scratch = folder / "seeds" / f"{state.name}-{state.commit}-{state.precision}-{seed}-{arguments.epochs}"
                 settings = _settings(corpus, state, seed, arguments.epochs)
                 bleu = _bleu(state, scratch, settings, arguments.beam_size, arguments.shortcuts)
                 for text, value in bleu.items():
@@ -69,7 +78,8 @@ def main() -> int:
     print(table(("state", "BLEU of", f"median of {len(arguments.seeds)} seeds (least to greatest)"), rows))
     if arguments.results:
         options = {name: value for name, value in vars(arguments).items() if name in ("seeds", "epochs", "beam_size")}
-        written = {"machine": description(), "options": options, "bleu": measured}
+        commits = {state.name: f"{state.commit}, {state.precision}" for state in arguments.states}
+        written = {"machine": description(), "options": options, "states": commits, "bleu": measured}
         arguments.results.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     return 0
 

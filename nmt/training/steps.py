@@ -20,8 +20,8 @@ from nmt.training.task import TrainingBatch
 MemoryAdvice = Callable[[BaseException, tuple[int, ...]], str | None]
 
 
-def compiles_each_shape() -> bool:
-    """Whether Keras' backend makes a program of its own for each shape of a batch; TensorFlow has a graph for all."""
+def wants_few_shapes() -> bool:
+    """Whether batches shall have few shapes: JAX compiles a step for each of them, TensorFlow has one graph for all."""
     return bool(keras.backend.backend() != "tensorflow")
 
 

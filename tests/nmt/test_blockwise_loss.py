@@ -208,6 +208,18 @@ def test_a_block_of_any_vocabulary_has_some_rows_and_is_no_larger_than_it_may(cl
     assert rows == module.LEAST_ROWS or rows * classes <= module.LOGITS
 
 
+@pytest.mark.parametrize("classes", [300, 8_000])
+def test_blocks_of_any_batch_have_few_sizes_and_are_hardly_filled_up(classes: int) -> None:
+    """Up to three blocks of rows, the last of which takes what the others leave."""
+    most = module.most_rows(classes)
+    rows = np.unique(np.geomspace(1, 3 * most, 400).astype(int))
+    cuts = {int(n): [int(x) for x in module._cut(tf.constant(int(n)), most)] for n in rows}
+    assert len({size for _, size in cuts.values()}) <= 120
+    for n, (count, size) in cuts.items():
+        assert (count - 1) * size < n <= count * size and size <= most and size % module.MULTIPLE == 0
+        assert count * size - n <= count * max(module.MULTIPLE, n / count / 8)
+
+
 class Model(ProjectingModel):
     """Its vectors are its inputs."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from nmt import buckets
 from nmt.batches import token_lists
-from nmt.buckets import BATCHES, FEW_SHAPES, MOST_SHAPES, Bucket, make_buckets
+from nmt.buckets import BATCHES_A_SHAPE, FEW_SHAPES, MOST_SHAPES, Bucket, make_buckets
 from nmt.corpus import TokenPairs
 
 
@@ -93,9 +93,15 @@ def test_there_are_more_shapes_where_there_are_batches_enough(rows: int, shapes:
     lengths = np.random.default_rng(1).integers(1, 60, (rows, 2))
     few, more = (make_buckets(pairs_of(lengths), 10_000, None, [(rows, 1.0)], 20, few) for few in (True, False))
     assert len(few) == FEW_SHAPES and len(more) == shapes
-    assert shapes == FEW_SHAPES or sum(bucket.batches for bucket in more) / shapes > BATCHES
+    assert shapes == FEW_SHAPES or sum(bucket.batches for bucket in more) / shapes > BATCHES_A_SHAPE
     assert sorted(row for bucket in more for row in rows_of(bucket)) == list(range(rows))
     assert padding(more, lengths) <= padding(few, lengths) * (1.0 if shapes == FEW_SHAPES else 0.8)
+
+
+@pytest.mark.parametrize(("weight", "shapes"), [(0.2, FEW_SHAPES), (1.0, 2 * FEW_SHAPES), (5.0, MOST_SHAPES)])
+def test_batches_are_counted_as_an_epoch_reads_them(weight: float, shapes: int) -> None:
+    lengths = np.random.default_rng(1).integers(1, 60, (5_000, 2))
+    assert len(make_buckets(pairs_of(lengths), 10_000, None, [(5_000, weight)], 20, False)) == shapes
 
 
 def padding(found: list[Bucket], lengths: np.ndarray) -> int:

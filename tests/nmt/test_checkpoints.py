@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
+from nmt import checkpoints
 from nmt.checkpoints import (
     SEED_SUFFIX,
     Best,
@@ -21,7 +25,7 @@ from nmt.checkpoints import (
     restore,
     write_checkpoint,
 )
-from nmt.errors import CorruptFileError, TrainingError
+from nmt.errors import CorruptFileError, StorageError, TrainingError
 
 FILES = ("model.safetensors", "average.safetensors", "optimizer.safetensors", "state.json")
 STATE = TrainingState(
@@ -218,3 +222,21 @@ def test_variables_of_other_names_are_refused(folder: Path) -> None:
     layers = [keras.Input((2,)), keras.layers.Dense(3, name="other"), keras.layers.Dropout(0.5, name="dropout")]
     with pytest.raises(CorruptFileError, match=r"expected toy/other/kernel of shape .*received toy/dense/kernel"):
         load_weights(folder, keras.Sequential(layers, name="toy"))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.EIO, os.strerror(errno.EIO)), "cannot be read \\(Input/output error\\)"),
+        (OSError("no mapping here"), "cannot be read \\(no mapping here\\)"),
+    ],
+)
+def test_a_file_that_cannot_be_mapped_is_not_damaged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, expected: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(checkpoints, "safe_open", fail)
+    with pytest.raises(StorageError, match=expected):
+        load_weights(folder, make_toy())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,6 +59,28 @@ def test_the_gradient_is_dropped_alike() -> None:
     outputs, gradient = differentiate(inputs)
     np.testing.assert_allclose(outputs, 3.0 * gradient)
     assert 0 < np.count_nonzero(gradient) < 35
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1.0])
+def test_a_rate_that_no_levels_have_is_left_to_keras(rate: float) -> None:
+    assert (drop(rate, training=True) == (0.0 if rate == 1.0 else 1.0 / (1.0 - rate))).mean() > 0.999
+
+
+def test_a_shared_mask_is_left_to_keras() -> None:
+    outputs = np.asarray(Dropout(0.5, seed=1, noise_shape=(1, 1_000))(tf.ones((3, 1_000)), training=True))
+    assert (outputs == outputs[:1]).all() and 300 < np.count_nonzero(outputs[0]) < 700
+
+
+def test_other_backends_have_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, ones = Dropout(0.5, seed=1), tf.ones((100,))
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    expected = keras.layers.Dropout(0.5, seed=1)(ones, training=True)
+    np.testing.assert_array_equal(layer(ones, training=True), expected)
+
+
+def test_what_is_dropped_is_0_whatever_it_was() -> None:
+    outputs = np.asarray(Dropout(0.5, seed=1)(tf.fill((1_000,), np.nan), training=True))
+    assert 300 < np.count_nonzero(outputs == 0.0) < 700
 
 
 def test_an_empty_batch_is_an_empty_batch() -> None:

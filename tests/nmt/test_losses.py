@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nmt import losses
 from nmt.losses import SmoothedCrossEntropy
 
 # Two positions, three classes: probabilities (1/2, 1/4, 1/4) and (1/8, 1/8, 3/4).
@@ -113,3 +114,21 @@ def test_the_gradient_that_is_written_out_is_that_of_the_loss(smoothing: float, 
 
 def test_configuration_round_trip() -> None:
     assert SmoothedCrossEntropy.from_config(SmoothedCrossEntropy(0.3).get_config()).smoothing == 0.3
+
+
+def test_without_xla_the_gradient_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a graphics processor."""
+    loss, random = SmoothedCrossEntropy(0.1), np.random.default_rng(1)
+    arguments = random.integers(0, 7, 5), random.normal(size=(5, 7)).astype(np.float32), np.ones(5, np.float32)
+    fused = loss.value_and_gradient(*(tf.constant(part) for part in arguments))
+    monkeypatch.setattr(losses, "_in_one_pass", lambda function: function)
+    plain = loss.value_and_gradient(*(tf.constant(part) for part in arguments))
+    assert float(fused[0]) == pytest.approx(float(plain[0]))
+    np.testing.assert_allclose(fused[1], plain[1], atol=1e-7)
+
+
+def test_only_on_a_processor_xla_makes_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = losses._in_one_pass.__wrapped__
+    assert choose(losses._by_logits) is not losses._by_logits
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    assert choose(losses._by_logits) is losses._by_logits
