@@ -1,8 +1,7 @@
 """The batch plan: which rows stand together in which batch of which epoch, as data.
 
-A plan is computed from lengths, a seed, the epoch's number and whether the backend wants few shapes, so a position in
-the training is two integers (epoch, step) and a run that is resumed with its backend sees the batches of the
-uninterrupted one. A row costs eight bytes of memory: four for
+A plan is computed from lengths, a seed and the epoch's number alone, so a position in the training is two integers
+(epoch, step) and a resumed run sees the batches of the uninterrupted one. A row costs eight bytes of memory: four for
 its number in the plan, and four again in the running epoch. Knows token ids and nothing of models.
 """
 
@@ -74,8 +73,6 @@ class BatchPlan:
             as often as its weight says; of a broken weight, the rest is another random choice in each epoch, of the
             same number of rows. Empty: one corpus of weight 1.
         batch_sentences: rows of a batch, at most; None for as many as its tokens allow.
-        few_shapes: for a backend that compiles a step for each shape: at most twelve of them, and batches with too few
-            rows are filled up. Else more shapes, which pad less, and short batches as they are.
         noise: changes the token ids of a batch. Called with its sources and targets (without start and end of
             sentence) and a generator seeded by (seed, epoch, step); returns the sources, what the decoder reads and
             what it should answer. Longer rows than before give their batch a length that is a multiple of 8.
@@ -92,11 +89,9 @@ class BatchPlan:
         max_tokens: int | None = None,
         mixture: Sequence[tuple[int, float]] = (),
         batch_sentences: int | None = None,
-        few_shapes: bool = True,
         noise: Noise | None = None,
     ) -> None:
         self._pairs = pairs
-        self._few_shapes = few_shapes
         self._seed = seed
         self._noise = noise
         corpora = mixture or [(len(pairs), 1.0)]
@@ -105,21 +100,20 @@ class BatchPlan:
                 f"expected corpora of {len(pairs):,} pairs together, as many as the training part has; received "
                 f"{rows:,}; run nmt prepare again"
             )
-        self.buckets = make_buckets(pairs, batch_tokens, max_tokens, corpora, batch_sentences, few_shapes)
+        self.buckets = make_buckets(pairs, batch_tokens, max_tokens, corpora, batch_sentences)
         self.steps_per_epoch = sum(bucket.batches for bucket in self.buckets)
         if mixture and not self.steps_per_epoch:
             raise DataError("expected an epoch of at least one pair, received none; raise training.weights")
 
     @property
     def shapes(self) -> list[tuple[int, int, int]]:
-        """Every shape of a whole batch without noise: (batch size, source length, target length)."""
+        """Every shape that occurs without noise: (batch size, source length, target length)."""
         return sorted({bucket.shape for bucket in self.buckets})
 
     @property
     def padding_share(self) -> float:
         """Share of the target positions of an epoch that are padding; of a random choice, its mean."""
-        rows = [bucket.batches * bucket.shape[0] if self._few_shapes else bucket.reads for bucket in self.buckets]
-        positions = sum(count * bucket.shape[2] for count, bucket in zip(rows, self.buckets, strict=True))
+        positions = sum(bucket.batches * bucket.shape[0] * bucket.shape[2] for bucket in self.buckets)
         shares = [share for bucket in self.buckets for share in bucket.shares if share.reads]
         lengths = [1.0 + self._pairs.target.count(share.rows) / len(share.rows) for share in shares]
         tokens = sum(share.reads * length for share, length in zip(shares, lengths, strict=True))
@@ -143,11 +137,10 @@ class BatchPlan:
         """The batches of an epoch from a step on."""
         for step, (bucket, rows) in enumerate(self.epoch(epoch, first_step), start=first_step):
             sources, targets = ([lists[row] for row in rows] for lists in (self._pairs.source, self._pairs.target))
-            shape = bucket.shape if self._few_shapes else (len(rows), *bucket.shape[1:])
             if self._noise is None:
-                yield make_batch(sources, targets, targets, shape)
+                yield make_batch(sources, targets, targets, bucket.shape)
             else:
-                yield make_batch(*self._noise(sources, targets, self._noise_generator(epoch, step)), shape)
+                yield make_batch(*self._noise(sources, targets, self._noise_generator(epoch, step)), bucket.shape)
 
     def _arrange(self, shuffle: Callable[[np.ndarray], None]) -> list[np.ndarray]:
         """The rows that an epoch reads, shuffled inside each bucket; all are views of one array."""

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from nmt.corpus import TokenPairs
 
-FEW_SHAPES = 12
-MOST_SHAPES = 48
-BATCHES_A_SHAPE = 8  # an epoch, on average, where there are more than a few shapes
-LEAST_TARGET_GROUPS = 3
+MAX_SHAPES = 12
+TARGET_GROUPS = (3, 4, 6)  # divisors of MAX_SHAPES to try
 CHUNK = 2**16  # rows whose lengths are in memory together
 
 
@@ -71,30 +68,23 @@ def make_buckets(
     max_tokens: int | None,
     mixture: Sequence[tuple[int, float]],
     batch_sentences: int | None = None,
-    few_shapes: bool = True,
 ) -> list[Bucket]:
-    """The cut into target and source groups that pads least.
+    """The cut into target and source groups that pads least, of those with at most `MAX_SHAPES` buckets.
 
-    With `few_shapes` of those with at most `FEW_SHAPES` buckets; else of those with at most `MOST_SHAPES`, as far as
-    there are `BATCHES_A_SHAPE`, because each bucket ends in a short one.
+    A target position counts double: the output projection makes it the more expensive one.
     """
-
-    def most_rows(source: int, target: int) -> int:
-        fitting = max(1, batch_tokens // max(source, target))
-        return min(fitting, batch_sentences or fitting)
-
     counts = _count_lengths(pairs, max_tokens)
-    plan = _cut_best(counts, FEW_SHAPES)
-    if not few_shapes:
-        reads = sum(rows * weight for rows, weight in mixture) / max(1, len(pairs))  # of a row, on average
-        batches = reads * sum(part.count(counts) / most_rows(part.source, part.target) for part in plan)
-        shapes = min(MOST_SHAPES, int(batches / BATCHES_A_SHAPE) // FEW_SHAPES * FEW_SHAPES)
-        plan = _cut_best(counts, shapes) if shapes > FEW_SHAPES else plan
-    groups = _group_rows(pairs, max_tokens, counts, [part.cells for part in plan])
+    plans = [_cut_twice(counts, groups) for groups in TARGET_GROUPS]
+    plan = min(
+        plans,
+        key=lambda parts: sum(int(counts.rows[cells].sum()) * (source + 2 * target) for cells, source, target in parts),
+    )
+    groups = _group_rows(pairs, max_tokens, counts, [cells for cells, _, _ in plan])
     buckets = []
     for shares, (_, source, target) in zip(_divide(groups, mixture), plan, strict=True):
         if reads := sum(share.reads for share in shares):
-            buckets.append(Bucket(shares, (min(reads, most_rows(source, target)), source, target)))
+            size = min(reads, batch_sentences or reads, max(1, batch_tokens // max(source, target)))
+            buckets.append(Bucket(shares, (size, source, target)))
     return buckets
 
 
@@ -119,24 +109,6 @@ class _LengthCounts:
     def target(self) -> np.ndarray:
         """Target lengths, end of sentence included."""
         return self.keys & (2**32 - 1)
-
-
-class _Part(NamedTuple):
-    """Some cells of the histogram, and the lengths that their rows are padded to.
-
-    Attributes:
-        cells: their numbers.
-        source: length.
-        target: length.
-    """
-
-    cells: np.ndarray
-    source: int
-    target: int
-
-    def count(self, counts: _LengthCounts) -> int:
-        """Rows in the cells."""
-        return int(counts.rows[self.cells].sum())
 
 
 def _lengths(pairs: TokenPairs, max_tokens: int | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -195,22 +167,12 @@ def _divide(groups: list[np.ndarray], mixture: Sequence[tuple[int, float]]) -> l
     return shares
 
 
-def _cut_best(counts: _LengthCounts, shapes: int) -> list[_Part]:
-    """The cut into at most so many parts that pads least.
-
-    A target position counts double: the output projection makes it the more expensive one.
-    """
-    numbers = range(LEAST_TARGET_GROUPS, shapes // 2 + 1)
-    plans = [_cut_twice(counts, groups, shapes // groups) for groups in numbers if shapes % groups == 0]
-    return min(plans, key=lambda parts: sum(part.count(counts) * (part.source + 2 * part.target) for part in parts))
-
-
-def _cut_twice(counts: _LengthCounts, target_groups: int, source_groups: int) -> list[_Part]:
-    """Groups of target length, in each of them groups of source length."""
+def _cut_twice(counts: _LengthCounts, target_groups: int) -> list[tuple[np.ndarray, int, int]]:
+    """Groups of target length, in each of them groups of source length: (cells, source length, target length)."""
     parts = []
     for group in _cut(np.arange(len(counts.keys)), counts.target, counts.rows, target_groups):
-        for cells in _cut(group, counts.source, counts.rows, source_groups):
-            parts.append(_Part(cells, int(counts.source[cells].max()), int(counts.target[cells].max())))
+        for cells in _cut(group, counts.source, counts.rows, MAX_SHAPES // target_groups):
+            parts.append((cells, int(counts.source[cells].max()), int(counts.target[cells].max())))
     return parts
 
 

@@ -258,7 +258,7 @@ def batches(folder: Path) -> str:
     corpus = PreparedCorpus(folder / PREPARED_FOLDER)
     parts: list[bytes] = []
     for part in ("train", "validation"):
-        for batch in BatchPlan(corpus.tokens(part), 97, seed=1, few_shapes=False).batches(0):
+        for batch in BatchPlan(corpus.tokens(part), 97, seed=1).batches(0):
             parts += [array.tobytes() for array in (batch.source_ids, batch.target_ids, batch.labels, batch.weights)]
         parts.append(repr(corpus.text(part)).encode())
     for tokenizer in corpus.tokenizers():

@@ -20,11 +20,6 @@ from nmt.training.task import TrainingBatch
 MemoryAdvice = Callable[[BaseException, tuple[int, ...]], str | None]
 
 
-def wants_few_shapes() -> bool:
-    """Whether batches shall have few shapes: JAX compiles a step for each of them, TensorFlow has one graph for all."""
-    return bool(keras.backend.backend() != "tensorflow")
-
-
 def steps_of(batches: Iterable[TrainingBatch], size: int) -> Iterator[list[TrainingBatch]]:
     """The batches of each step, made while the step before runs; an epoch's last step may have fewer than `size`."""
     iterator = iter(batches)

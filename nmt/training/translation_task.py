@@ -17,7 +17,6 @@ from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, Tokenizer
 from nmt.training.agreement import check_corpus, check_run
-from nmt.training.steps import wants_few_shapes
 from nmt.training.task import Task
 from nmt.training.translation_validation import TranslationValidation
 from nmt.warm_start import check_origin, freeze, warm_start
@@ -54,7 +53,6 @@ class TranslationTask(Task):
             training.seed,
             mixture=[(rows, training.weights.get(name, 1.0)) for name, rows in self.corpus.mixture.items()],
             batch_sentences=training.batch_sentences,
-            few_shapes=wants_few_shapes(),
             noise=make_noise(config, self.tokenizers),
         )
         self.trial_batches = [_trial_batch(size) for size in (1, 2)]

@@ -15,7 +15,7 @@ from nmt.losses import SmoothedCrossEntropy
 from nmt.memory import is_out_of_memory
 from nmt.metrics import bleu, chrf
 from nmt.seq2seq_run import make_seq2seq
-from nmt.training.steps import MemoryAdvice, mean_loss, wants_few_shapes
+from nmt.training.steps import MemoryAdvice, mean_loss
 from nmt.training.task import ValidationFigures
 from nmt.translation.translator import Translator
 
@@ -36,13 +36,7 @@ class TranslationValidation:
         tokens = corpus.tokens("validation")
         limit = config.corpus.filters.max_tokens  # of longer rows, which training has none of, no batch could be held
         training = config.training
-        self.plan = BatchPlan(
-            tokens,
-            training.batch_tokens,
-            max_tokens=limit,
-            batch_sentences=training.batch_sentences,
-            few_shapes=wants_few_shapes(),
-        )
+        self.plan = BatchPlan(tokens, training.batch_tokens, max_tokens=limit, batch_sentences=training.batch_sentences)
         self.memory_advice = memory_advice
         self.sources, self.references = corpus.text("validation")
         source, target = corpus.tokenizers()

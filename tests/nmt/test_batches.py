@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nmt.batches import Batch, BatchPlan, Noise, make_batch, pad, token_lists
-from nmt.buckets import FEW_SHAPES
+from nmt.buckets import MAX_SHAPES
 from nmt.corpus import TokenLists, TokenPairs
 from nmt.errors import DataError
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
@@ -96,21 +96,9 @@ def test_labels_are_the_targets_shifted() -> None:
 def test_at_most_twelve_shapes_within_the_token_budget(seed: int) -> None:
     plan = BatchPlan(many_pairs(500, seed), 160, 1)
     shapes = {(*batch.source_ids.shape, batch.labels.shape[1]) for batch in plan.batches(0)}
-    assert 4 <= len(shapes) <= FEW_SHAPES == 12
+    assert 4 <= len(shapes) <= MAX_SHAPES == 12
     assert sorted(shapes) == plan.shapes
     assert all(size * max(source, target) <= 160 for size, source, target in shapes)
-
-
-def test_without_few_shapes_a_short_batch_stays_short() -> None:
-    """Ten rows in batches of four: two whole ones, and one of two."""
-    pairs = numbered_pairs([(3, 3)] * 10)
-    filled, short = (BatchPlan(pairs, 100, 1, batch_sentences=4, few_shapes=few) for few in (True, False))
-    assert sorted(batch.shape for batch in filled.batches(0)) == [(4, 4, 4)] * 3
-    assert sorted(batch.shape for batch in short.batches(0)) == [(2, 4, 4), (4, 4, 4), (4, 4, 4)]
-    assert short.shapes == filled.shapes == [(4, 4, 4)]
-    assert all(batch.weights.all() for batch in short.batches(0))
-    assert counted_rows(short.batches(0)) == counted_rows(filled.batches(0)) == dict.fromkeys(range(10), 1)
-    assert short.padding_share == pytest.approx(0.0) and filled.padding_share == pytest.approx(1 / 6)
 
 
 def test_a_row_longer_than_the_budget_is_a_batch_of_its_own() -> None:

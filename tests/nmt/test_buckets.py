@@ -9,7 +9,7 @@ import pytest
 
 from nmt import buckets
 from nmt.batches import token_lists
-from nmt.buckets import BATCHES_A_SHAPE, FEW_SHAPES, MOST_SHAPES, Bucket, make_buckets
+from nmt.buckets import MAX_SHAPES, Bucket, make_buckets
 from nmt.corpus import TokenPairs
 
 
@@ -64,7 +64,7 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, chunk: int) -> N
     whole = make_buckets(pairs_of(lengths), 90, 25, [(60, 1.5), (40, 0.5)])
     monkeypatch.setattr(buckets, "CHUNK", chunk)
     parts = make_buckets(pairs_of(lengths), 90, 25, [(60, 1.5), (40, 0.5)])
-    assert [bucket.shape for bucket in parts] == [bucket.shape for bucket in whole] and len(whole) <= FEW_SHAPES
+    assert [bucket.shape for bucket in parts] == [bucket.shape for bucket in whole] and len(whole) <= MAX_SHAPES
     assert [rows_of(bucket) for bucket in parts] == [rows_of(bucket) for bucket in whole]
     assert (
         sorted(row for bucket in parts for row in rows_of(bucket)) == np.flatnonzero(lengths.max(axis=1) <= 25).tolist()
@@ -85,26 +85,3 @@ def test_shares_are_the_corpora() -> None:
         ([], 3, 0),
     ]
     assert (first.reads, second.reads) == (8, 1)
-
-
-@pytest.mark.parametrize(("rows", "shapes"), [(1_000, FEW_SHAPES), (5_000, 2 * FEW_SHAPES), (20_000, MOST_SHAPES)])
-def test_there_are_more_shapes_where_there_are_batches_enough(rows: int, shapes: int) -> None:
-    """Of 20 sentences at most: each shape has some batches on average, and none goes without a row."""
-    lengths = np.random.default_rng(1).integers(1, 60, (rows, 2))
-    few, more = (make_buckets(pairs_of(lengths), 10_000, None, [(rows, 1.0)], 20, few) for few in (True, False))
-    assert len(few) == FEW_SHAPES and len(more) == shapes
-    assert shapes == FEW_SHAPES or sum(bucket.batches for bucket in more) / shapes > BATCHES_A_SHAPE
-    assert sorted(row for bucket in more for row in rows_of(bucket)) == list(range(rows))
-    assert padding(more, lengths) <= padding(few, lengths) * (1.0 if shapes == FEW_SHAPES else 0.8)
-
-
-@pytest.mark.parametrize(("weight", "shapes"), [(0.2, FEW_SHAPES), (1.0, 2 * FEW_SHAPES), (5.0, MOST_SHAPES)])
-def test_batches_are_counted_as_an_epoch_reads_them(weight: float, shapes: int) -> None:
-    lengths = np.random.default_rng(1).integers(1, 60, (5_000, 2))
-    assert len(make_buckets(pairs_of(lengths), 10_000, None, [(5_000, weight)], 20, False)) == shapes
-
-
-def padding(found: list[Bucket], lengths: np.ndarray) -> int:
-    """Positions of both sides that hold no token, in whole rows."""
-    positions = sum(len(rows_of(bucket)) * (bucket.shape[1] + bucket.shape[2]) for bucket in found)
-    return int(positions - (lengths + 1).sum())

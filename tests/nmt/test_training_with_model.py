@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -26,7 +25,7 @@ from nmt.config import Config
 from nmt.corpus import PreparedCorpus
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
-from nmt.training import steps, train, translation_task, translation_validation
+from nmt.training import train
 from nmt.translation.searcher import Searcher
 
 pytestmark = pytest.mark.thorough  # a real model, not a toy
@@ -82,7 +81,7 @@ def trained(
         config = tiny_config(training={"epochs": 3, "learning_rate": 0.03, "batch_tokens": 80})
         run = train(config, Quiet())
         corpus = PreparedCorpus(config.prepared_folder)
-        shapes = len(BatchPlan(corpus.tokens("train"), 80, 1, few_shapes=False).shapes)
+        shapes = len(BatchPlan(corpus.tokens("train"), 80, 1).shapes)
         yield RunFolder(run.folder.resolve()), traces, shapes
 
 
@@ -157,22 +156,3 @@ def test_killed_process_resumes_bit_for_bit(
     subprocess.run(command("killed", "train"), cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert checksum(last(run)) == checksum(last(whole))
     assert replace(load_state(last(run)), seconds=0.0) == replace(load_state(last(whole)), seconds=0.0)
-
-
-@pytest.mark.parametrize("few", [True, False])
-def test_the_backend_says_which_batches_a_training_has(
-    tiny_corpus: Path, tiny_config: Any, monkeypatch: pytest.MonkeyPatch, few: bool
-) -> None:
-    """A round's last batch has as many rows as the others where shapes shall be few."""
-    monkeypatch.chdir(tiny_corpus)
-    for module in (translation_task, translation_validation):
-        monkeypatch.setattr(module, "wants_few_shapes", lambda: few)
-    task = translation_task.TranslationTask(tiny_config(training={"batch_tokens": 80}))
-    for plan in (task.plan, task.make_validation().plan):
-        assert any(0.0 in batch.weights[:, 0] for batch in plan.batches(0)) is few
-
-
-def test_only_tensorflow_takes_batches_of_any_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not steps.wants_few_shapes()
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    assert steps.wants_few_shapes()
