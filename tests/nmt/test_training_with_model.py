@@ -88,8 +88,8 @@ def trained(
 def test_loss_falls(trained: tuple[RunFolder, list[int], int]) -> None:
     losses = [line["loss"] for line in lines_of(trained[0].folder, "validation")]
     training = [line["loss"] for line in lines_of(trained[0].folder, "steps")]
-    assert losses[-1] < 0.8 * losses[0]
-    assert training[-1] < 0.85 * training[0]  # with dropout
+    assert losses[-1] < 0.85 * losses[0]
+    assert training[-1] < 0.8 * training[0]
 
 
 def test_validation_is_logged(trained: tuple[RunFolder, list[int], int]) -> None:
