@@ -19,9 +19,8 @@ from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
 LOGITS = 8_000_000  # of a block: in float32 32 MB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
-MULTIPLE = (
-    32  # of a block's rows: each other size costs some milliseconds for its products, and XLA a tenth of a second
-)
+# A block has a multiple of so many rows: each other size costs milliseconds for its products, and XLA 0.1 s.
+MULTIPLE = 32
 PARTS = 16  # of a block: many rows are a multiple of the power of 2 below such a part, so that sizes stay few
 ONE_BY_ONE = 1  # else TensorFlow begins up to ten blocks at once
 

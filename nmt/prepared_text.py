@@ -79,7 +79,7 @@ class PreparedText:
         if self.side is not None:
             lines = getattr(self._corpus.tokens(part), self.side)
             return np.insert(lines.values, lines.offsets[1:], END_ID)
-        import pyarrow as pa
+        import pyarrow as pa  # here, because who samples or scores reads no prepared text
 
         with pa.memory_map(str(self.folder / f"{part}.arrow")) as file:
             column = pa.ipc.open_file(file).read_all().column(COLUMN)

@@ -5,8 +5,8 @@
 
 trains the benchmark's model with each of `--seeds` by the code of each checkout, in its precision, and translates the
 test part by beam search, exactly. Prints BLEU on the validation part (greedy, the best epoch's) and on the test part.
-With `--shortcuts`, those of this checkout are translated once more with them. What is trained already by the
-same commit is not trained again. Exit status 1 where a command fails.
+With `--shortcuts`, those of this checkout are translated once more with them. What is trained already by the same
+commit is not trained again. Exit status 1 where a command fails.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +33,7 @@ SHORTCUTS = {"decoding.shortlist": 1_024, "decoding.lookahead": 5}
 
 
 class State(NamedTuple):
-    """Of the code.
+    """The code that trains, and how.
 
     Attributes:
         name: for the table.
@@ -57,7 +56,8 @@ def main() -> int:
     """Trains, translates and prints."""
     arguments = _arguments()
     if len({state.name for state in arguments.states}) < len(arguments.states):
-        print("expected states of different names")
+        names = ", ".join(state.name for state in arguments.states)
+        print(f"expected states of different names, received {names}; rename one of them", file=sys.stderr)
         return 1
     folder = arguments.folder.resolve()
     corpus = Corpus(arguments.corpus, folder / "corpus", Sizes().vocabulary)
@@ -131,7 +131,7 @@ def _state(text: str) -> State:
     return State(name, Path(checkout).resolve(), precision)
 
 
-def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--corpus", type=Path, default=Path("data/multi30k"), help="folder of Multi30k's files")
     parser.add_argument("--folder", type=Path, default=peers_folder().parent / "speed", help="where models are kept")
@@ -141,7 +141,7 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--beam-size", type=int, default=5)
     parser.add_argument("--shortcuts", action="store_true", help="translate this checkout's with them, too")
     parser.add_argument("--results", type=Path, help="a file for all figures, as JSON")
-    return parser.parse_args(given)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
