@@ -7,19 +7,20 @@ With x the inputs, h the outputs, c the cell states, W, U and b the weights, a s
     c_t = f ⊙ c_{t-1} + i ⊙ g
     h_t = o ⊙ tanh(c_t)
 
-Only U h_{t-1} has to wait for the step before: W x is one product for all steps. On the way back, from the last step to
-the first, only the gradients by h and c have to wait (Werbos 1990; Hochreiter & Schmidhuber 1997, appendix A); what
-multiplies them is known beforehand, for all steps at once:
+On the way back, from the last step to the first, only the gradients by h and c have to wait (Werbos 1990; Hochreiter &
+Schmidhuber 1997, appendix A); what multiplies them, here in brackets, is known as soon as the step is taken:
 
-    dc_t   = dc + dh ⊙ o ⊙ (1 - tanh² c_t)
-    dz_t^i = dc_t ⊙ g ⊙ i ⊙ (1 - i)                  dz_t^g = dc_t ⊙ i ⊙ (1 - g²)
-    dz_t^f = dc_t ⊙ c_{t-1} ⊙ f ⊙ (1 - f)            dz_t^o = dh ⊙ tanh c_t ⊙ o ⊙ (1 - o)
-    dh     = Uᵀ dz_t + ∂L/∂h_{t-1}                    dc     = f ⊙ dc_t
+    dc_t   = dc + dh ⊙ [o ⊙ (1 - tanh² c_t)]
+    dz_t^i = dc_t ⊙ [g ⊙ i ⊙ (1 - i)]                dz_t^g = dc_t ⊙ [i ⊙ (1 - g²)]
+    dz_t^f = dc_t ⊙ [c_{t-1} ⊙ f ⊙ (1 - f)]          dz_t^o = dh ⊙ [tanh c_t ⊙ o ⊙ (1 - o)]
+    dh     = Uᵀ dz_t + ∂L/∂h_{t-1}                    dc     = [f] ⊙ dc_t
 
 The gradients by W, U, b and x are sums over the steps, and so one product each. Differentiating the loop automatically
 adds to gradients as large as the weights at every step, which takes longer than the products. Gates and cell states
-have float32 at least; what goes into a product and comes out of it has the precision of the inputs. All arrays in here
-have time before batch.
+have float32 at least; what goes into a product and comes out of it has the precision of the inputs.
+
+All arrays in here have time first and the batch last, as columns: a product then reads the large weights as they lie in
+memory and packs the few columns, not the other way round at every step, and the parts of z lie one behind the other.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+Product = Callable[[Any, Any], Any]
+
 
 class Weights(NamedTuple):
     """Of an LSTM, the gates side by side in the order i, f, g, o.
 
     Attributes:
-        kernel: W; (input_units, 4 * units).
-        recurrent_kernel: U; (units, 4 * units).
-        bias: b; (4 * units,).
+        kernel: Wᵀ; (input_units, 4 * units).
+        recurrent_kernel: Uᵀ; (units, 4 * units).
+        bias: b; (4 * units,), in here (4 * units, 1).
     """
 
     kernel: Any
@@ -44,26 +47,24 @@ class Weights(NamedTuple):
     bias: Any
 
 
-class Walk(NamedTuple):
-    """What a walk over the steps passed; the gradient alone wants more than the outputs.
+class Factors(NamedTuple):
+    """What multiplies the gradients on the way back; each (units, batch), and of all steps an array of them.
 
     Attributes:
-        outputs: h; (time, batch, units).
-        cells_before: the cell state before each step, c_{t-1}; (time, batch, units).
-        squashed: tanh c; (time, batch, units).
-        input_gates: i; (time, batch, units).
-        forget_gates: f; (time, batch, units).
-        candidates: g; (time, batch, units).
-        output_gates: o; (time, batch, units).
+        output_to_cell: o ⊙ (1 - tanh² c_t).
+        to_input: g ⊙ i ⊙ (1 - i).
+        to_forget: c_{t-1} ⊙ f ⊙ (1 - f).
+        to_candidate: i ⊙ (1 - g²).
+        to_output: tanh c_t ⊙ o ⊙ (1 - o).
+        cell_to_cell: f.
     """
 
-    outputs: Any
-    cells_before: Any
-    squashed: Any
-    input_gates: Any
-    forget_gates: Any
-    candidates: Any
-    output_gates: Any
+    output_to_cell: Any
+    to_input: Any
+    to_forget: Any
+    to_candidate: Any
+    to_output: Any
+    cell_to_cell: Any
 
 
 def lstm(
@@ -84,123 +85,147 @@ def lstm(
     """
     precision = inputs.dtype
     wide = precision if precision.size > tf.float32.size else tf.float32
-    arguments = (
-        tf.transpose(inputs, (1, 0, 2)),
-        output,
-        tf.cast(cell, wide),
-        Weights(
-            tf.cast(weights.kernel, precision),
-            tf.cast(weights.recurrent_kernel, precision),
-            tf.cast(weights.bias, wide),
-        ),
+    weights = Weights(
+        tf.cast(weights.kernel, precision),
+        tf.cast(weights.recurrent_kernel, precision),
+        tf.cast(weights.bias, wide)[:, None],
     )
-    steps = None if mask is None else tf.transpose(mask)[:, :, None]  # (time, batch, 1)
+    start = tf.transpose(output), tf.transpose(tf.cast(cell, wide))
+    if mask is not None:  # for each unit, too, which is faster to choose by
+        mask = tf.repeat(tf.transpose(mask)[:, None, :], output.shape[-1], axis=1)  # (time, units, batch)
     if training:
-        outputs, output, cell = _with_gradient(steps)(*arguments)
+        outputs, output, cell = _with_gradient(mask)(tf.transpose(inputs, (1, 2, 0)), *start, weights)
     else:
-        walk, output, cell = _forward(*arguments, steps, keeps=1)
-        outputs = walk[0]
-    return tf.transpose(outputs, (1, 0, 2)), output, tf.cast(cell, precision)
+        product = _product_of_rows(inputs, weights, wide)
+        outputs, _, output, cell = _forward(product, tf.shape(inputs)[1], *start, weights.bias, mask, training=False)
+        outputs = outputs[1:]
+    return tf.transpose(outputs, (2, 0, 1)), tf.transpose(output), tf.transpose(tf.cast(cell, precision))
+
+
+def _product_of_rows(inputs: Any, weights: Weights, wide: Any) -> Product:
+    """W x_t + U h_{t-1} of a step and an output, the first part for all steps at once; (4 * units, batch)."""
+    of_inputs = tf.transpose(tf.matmul(inputs, weights.kernel), (1, 2, 0))  # (time, 4 * units, batch)
+
+    def product(t: Any, output: Any) -> Any:
+        of_output = tf.matmul(weights.recurrent_kernel, output, transpose_a=True)
+        return tf.cast(of_inputs[t], wide) + tf.cast(of_output, wide)
+
+    return product
+
+
+def _product_of_columns(inputs: Any, weights: Weights, wide: Any) -> Product:
+    """The same, both parts by one product, for which the weights are turned once for all steps."""
+    both = tf.transpose(tf.concat([weights.recurrent_kernel, weights.kernel], axis=0))  # (4 * units, units + inputs)
+
+    def product(t: Any, output: Any) -> Any:
+        return tf.cast(tf.matmul(both, tf.concat([output, inputs[t]], axis=0)), wide)
+
+    return product
 
 
 def _with_gradient(mask: Any) -> Callable[..., Any]:
     """The walk, with its gradient by everything but the mask."""
 
     def walk(inputs: Any, output: Any, cell: Any, weights: Weights) -> tuple[Any, Callable[..., Any]]:
-        arrays, *last = _forward(inputs, output, cell, weights, mask, keeps=len(Walk._fields))
-        passed = Walk(*arrays)
+        product = _product_of_columns(inputs, weights, cell.dtype)
+        outputs, factors, *last = _forward(
+            product, tf.shape(inputs)[0], output, cell, weights.bias, mask, training=True
+        )
 
         def gradient(by_outputs: Any, by_output: Any, by_cell: Any) -> tuple[Any, ...]:
             by_sums, by_output, by_cell = _backward(
-                passed, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell
+                factors, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell
             )
-            outputs_before = tf.concat([output[None], passed.outputs[:-1]], axis=0)
+            sums = _over_time(by_sums)  # (4 * units, time * batch)
             by_weights = Weights(
-                _product_over_time(inputs, by_sums),
-                _product_over_time(outputs_before, by_sums),
-                tf.cast(tf.raw_ops.BiasAddGrad(out_backprop=by_sums), cell.dtype),  # sums in float32
+                tf.matmul(_over_time(inputs), sums, transpose_b=True),
+                tf.matmul(_over_time(outputs[:-1]), sums, transpose_b=True),
+                tf.reduce_sum(tf.cast(sums, cell.dtype), axis=1, keepdims=True),
             )
-            by_inputs = _product(by_sums, weights.kernel, transpose=True)
-            return by_inputs, tf.cast(by_output, output.dtype), by_cell, *by_weights
+            by_inputs = tf.reshape(tf.matmul(weights.kernel, sums), (inputs.shape[1], -1, tf.shape(inputs)[2]))
+            return tf.transpose(by_inputs, (1, 0, 2)), by_output, by_cell, *by_weights
 
-        return (passed.outputs, *last), gradient
+        return (outputs[1:], *last), gradient
 
     gradient_of_its_own: Callable[..., Any] = tf.custom_gradient(walk)
     return gradient_of_its_own
 
 
 def _forward(
-    inputs: Any, output: Any, cell: Any, weights: Weights, mask: Any, keeps: int
-) -> tuple[list[Any], Any, Any]:
-    """Every step: so many of the fields of `Walk`, the last output and the last cell state."""
-    sums = tf.cast(_product(inputs, weights.kernel), cell.dtype) + weights.bias  # (time, batch, 4 * units)
-    time, units = tf.shape(sums)[0], output.shape[-1]
+    product: Product, time: Any, output: Any, cell: Any, bias: Any, mask: Any, training: bool
+) -> tuple[Any, list[Any], Any, Any]:
+    """Every step: all outputs from the first one on, arrays of `Factors`, the last output and the last cell state."""
 
-    def step(t: Any, output: Any, cell: Any, arrays: list[Any]) -> tuple[Any, ...]:
-        z = sums[t] + tf.cast(tf.matmul(output, weights.recurrent_kernel), cell.dtype)
-        z_i, z_f, z_g, z_o = tf.split(z, 4, axis=-1)
+    def step(t: Any, output: Any, cell: Any, outputs: Any, factors: list[Any]) -> tuple[Any, ...]:
+        z_i, z_f, z_g, z_o = tf.split(product(t, output) + bias, 4)
         i, f, g, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.tanh(z_g), tf.sigmoid(z_o)
         new_cell = f * cell + i * g
         squashed = tf.tanh(new_cell)
         new_output = tf.cast(o * squashed, output.dtype)
+        if training:
+            now = _factors(i, f, g, o, cell, squashed)
+            factors = [array.write(t, factor) for array, factor in zip(factors, now, strict=True)]
         if mask is not None:
             new_cell, new_output = tf.where(mask[t], new_cell, cell), tf.where(mask[t], new_output, output)
-        passed = Walk(new_output, cell, squashed, i, f, g, o)[:keeps]
-        return t + 1, new_output, new_cell, [x.write(t, now) for x, now in zip(arrays, passed, strict=True)]
+        return t + 1, new_output, new_cell, outputs.write(t + 1, new_output), factors
 
-    precisions = Walk(output.dtype, *[cell.dtype] * (len(Walk._fields) - 1))
-    arrays = [_array(time, units, precision) for precision in precisions[:keeps]]
-    _, output, cell, arrays = tf.while_loop(lambda t, *_: t < time, step, (0, output, cell, arrays))
-    return [x.stack() for x in arrays], output, cell
+    factors = [_array(time, cell) for _ in Factors._fields] if training else []
+    start = 0, output, cell, _array(time + 1, output).write(0, output), factors
+    _, output, cell, outputs, factors = tf.while_loop(lambda t, *_: t < time, step, start)
+    return outputs.stack(), factors, output, cell
+
+
+def _factors(i: Any, f: Any, g: Any, o: Any, cell_before: Any, squashed: Any) -> Factors:
+    """Those of a step."""
+    by_sigmoid, by_tanh = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad  # dy ⊙ y ⊙ (1 - y), and dy ⊙ (1 - y²)
+    return Factors(
+        output_to_cell=by_tanh(y=squashed, dy=o),
+        to_input=by_sigmoid(y=i, dy=g),
+        to_forget=by_sigmoid(y=f, dy=cell_before),
+        to_candidate=by_tanh(y=g, dy=i),
+        to_output=by_sigmoid(y=o, dy=squashed),
+        cell_to_cell=f,
+    )
 
 
 def _backward(
-    passed: Walk, mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
+    factors: list[Any], mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
 ) -> tuple[Any, Any, Any]:
-    """The gradients by the sums z (time, batch, 4 * units), by the first output and by the first cell state."""
-    _, cells_before, squashed, i, f, g, o = passed
-    by_sigmoid, by_tanh = tf.raw_ops.SigmoidGrad, tf.raw_ops.TanhGrad  # dy ⊙ y ⊙ (1 - y), and dy ⊙ (1 - y²)
-    factors = (
-        by_tanh(y=squashed, dy=o),  # what a step hands from the output to the cell state
-        by_sigmoid(y=i, dy=g),
-        by_sigmoid(y=f, dy=cells_before),
-        by_tanh(y=g, dy=i),
-        by_sigmoid(y=o, dy=squashed),
-    )
-    if mask is not None:
-        taken = tf.cast(mask, f.dtype)
-        factors, f = tuple(factor * taken for factor in factors), tf.where(mask, f, tf.ones_like(f))
-    time, precision, wide = tf.shape(by_outputs)[0], recurrent_kernel.dtype, f.dtype
+    """The gradients by the sums z (time, 4 * units, batch), by the first output and by the first cell state."""
+    time, precision, wide = tf.shape(by_outputs)[0], by_outputs.dtype, by_cell.dtype
 
     def step(t: Any, by_output: Any, by_cell: Any, by_sums: Any) -> tuple[Any, ...]:
+        now = Factors(*[array.read(t) for array in factors])
         by_output = by_output + tf.cast(by_outputs[t], wide)
-        to_cell, to_i, to_f, to_g, to_o = (factor[t] for factor in factors)
-        by_cell = by_cell + by_output * to_cell
-        parts = by_cell * to_i, by_cell * to_f, by_cell * to_g, by_output * to_o
-        by_sum = tf.concat([tf.cast(part, precision) for part in parts], axis=-1)
-        by_output_before = tf.cast(tf.matmul(by_sum, recurrent_kernel, transpose_b=True), wide)
+        by_new_output, by_new_cell = by_output, by_cell + by_output * now.output_to_cell
+        if mask is not None:
+            none = tf.zeros_like(by_cell)
+            by_new_output, by_new_cell = (tf.where(mask[t], by_new, none) for by_new in (by_new_output, by_new_cell))
+        parts = (
+            by_new_cell * now.to_input,
+            by_new_cell * now.to_forget,
+            by_new_cell * now.to_candidate,
+            by_new_output * now.to_output,
+        )
+        by_sum = tf.concat([tf.cast(part, precision) for part in parts], axis=0)
+        by_output_before = tf.cast(tf.matmul(recurrent_kernel, by_sum), wide)
+        by_cell_before = by_new_cell * now.cell_to_cell
         if mask is not None:
             by_output_before = tf.where(mask[t], by_output_before, by_output)
-        return t - 1, by_output_before, by_cell * f[t], by_sums.write(t, by_sum)
+            by_cell_before = tf.where(mask[t], by_cell_before, by_cell)
+        return t - 1, by_output_before, by_cell_before, by_sums.write(t, by_sum)
 
-    start = time - 1, tf.cast(by_output, wide), by_cell, _array(time, recurrent_kernel.shape[-1], precision)
+    sums = tf.TensorArray(precision, size=time, element_shape=(recurrent_kernel.shape[-1], None))
+    start = time - 1, tf.cast(by_output, wide), by_cell, sums
     _, by_output, by_cell, by_sums = tf.while_loop(lambda t, *_: t >= 0, step, start)
-    return by_sums.stack(), by_output, by_cell
+    return by_sums.stack(), tf.cast(by_output, precision), by_cell
 
 
-def _array(time: Any, width: int, precision: Any) -> Any:
-    return tf.TensorArray(precision, size=time, element_shape=(None, width))
+def _array(count: Any, like: Any) -> Any:
+    """For so many matrices like the given one; what is read from it stays there."""
+    return tf.TensorArray(like.dtype, size=count, element_shape=(like.shape[0], None), clear_after_read=False)
 
 
-def _product(vectors: Any, matrix: Any, transpose: bool = False) -> Any:
-    """All vectors (time, batch, units) by a matrix, or its transpose, at once."""
-    shape = tf.shape(vectors)
-    rows = tf.reshape(vectors, (-1, vectors.shape[-1]))
-    product = tf.matmul(rows, matrix, transpose_b=transpose)
-    return tf.reshape(product, (shape[0], shape[1], product.shape[-1]))
-
-
-def _product_over_time(vectors: Any, by_sums: Any) -> Any:
-    """The sum of the outer products: the gradient by a matrix that made sums (time, batch, units) of vectors."""
-    rows, gradients = (tf.reshape(x, (-1, x.shape[-1])) for x in (vectors, by_sums))
-    return tf.matmul(rows, gradients, transpose_a=True)
+def _over_time(columns: Any) -> Any:
+    """The columns of all steps (time, units, batch) side by side; (units, time * batch)."""
+    return tf.reshape(tf.transpose(columns, (1, 0, 2)), (columns.shape[1], -1))
