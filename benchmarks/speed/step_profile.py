@@ -32,6 +32,7 @@ from systems.keras_nmt import config_of
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from nmt.cli.allocator import share_one_arena
+from nmt.cli.sleeping_threads import let_threads_sleep
 from nmt.losses import SmoothedCrossEntropy
 from nmt.optimizers import make_optimizer
 from nmt.training.steps import take_step, trace_all_shapes
@@ -44,7 +45,8 @@ PROFILED_STEPS = 4
 def main() -> int:
     """Measures and prints."""
     arguments = _arguments()
-    share_one_arena()  # as `nmt` does
+    share_one_arena()  # as `nmt` does, and this
+    let_threads_sleep()
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         step = _steps(arguments, scratch)

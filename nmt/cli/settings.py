@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nmt.cli.sleeping_threads import let_threads_sleep
 from nmt.cli.unused_imports import without_unused_imports
 from nmt.errors import NmtError
 
@@ -90,7 +91,7 @@ def training_reporter() -> Iterator[TerminalReporter]:
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Around the first import of TensorFlow and Keras: without what is of no use, and without their talk.
+    """Around the first import of TensorFlow and Keras: without what is of no use, without their talk, threads at rest.
 
     TensorFlow's C++ writes to the file descriptor, so that is where it is caught; what is not chatter is passed on, and
     with `--debug` all of it.
@@ -100,6 +101,7 @@ def quiet_start() -> Iterator[None]:
         return
     with without_unused_imports(), nullcontext() if DEBUG.get() else _no_chatter():
         yield
+        let_threads_sleep()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from protocol import Finished, Job, Stopwatch, read_lines, spread, times_of, work, write_lines
 
 from nmt.cli.allocator import share_one_arena
+from nmt.cli.sleeping_threads import let_threads_sleep
 from nmt.cli.unused_imports import without_unused_imports
 
 with without_unused_imports():  # as `nmt` does
@@ -197,6 +198,7 @@ def _test_lines(job: Job) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    share_one_arena()  # as `nmt` does
+    share_one_arena()  # as `nmt` does, and this
+    let_threads_sleep()
     tasks = {"train": train, "learn": learn, "translate": translate, "latency": latency}
     work(tasks, ("keras", "numpy", keras.backend.backend()))
