@@ -103,8 +103,10 @@ def lstm(
 
 
 def _product_of_rows(inputs: Any, weights: Weights, wide: Any) -> Product:
-    """W x_t + U h_{t-1} of a step and an output, the first part for all steps at once; (4 * units, batch)."""
-    of_inputs = tf.transpose(tf.matmul(inputs, weights.kernel), (1, 2, 0))  # (time, 4 * units, batch)
+    """W x_t + U h_{t-1} of a step t and an output; (4 * units, batch). The first part is one product for all steps."""
+    shape = tf.shape(inputs)
+    rows = tf.matmul(tf.reshape(inputs, (-1, inputs.shape[-1])), weights.kernel)
+    of_inputs = tf.transpose(tf.reshape(rows, (shape[0], shape[1], rows.shape[-1])), (1, 2, 0))
 
     def product(t: Any, output: Any) -> Any:
         of_output = tf.matmul(weights.recurrent_kernel, output, transpose_a=True)
