@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from nmt.config import ModelConfig
+from nmt.dense import Dense
 
 
 class Bridge(keras.layers.Layer):
@@ -30,7 +31,7 @@ class Bridge(keras.layers.Layer):
         self.config = config
         self.states_per_layer = states_per_layer
         self.projections = [
-            keras.layers.Dense(config.decoder_units, activation="tanh", name=f"bridge_{i}")
+            Dense(config.decoder_units, activation="tanh", name=f"bridge_{i}")
             for i in range(config.decoder_layers * states_per_layer if config.bridge == "dense" else 0)
         ]
 

@@ -26,6 +26,7 @@ from nmt.attention import make_attention
 from nmt.bridge import Bridge
 from nmt.cells import make_recurrent, state_sizes, take_step
 from nmt.config import ModelConfig
+from nmt.dense import Dense
 from nmt.dropout import Dropout
 from nmt.encoder import Encoding
 from nmt.lexical_model import LexicalModel
@@ -109,7 +110,7 @@ class Decoder(keras.layers.Layer):
         cell = config.cell, config.decoder_units, config.recurrent_dropout, use_cudnn
         self.recurrent_layers = [make_recurrent(*cell, f"recurrent_{i}") for i in range(config.decoder_layers)]
         self.bridge = Bridge(config, len(state_sizes(self.recurrent_layers[0])), name="bridge")
-        self.summary = keras.layers.Dense(config.decoder_units, "tanh", name="summary") if config.peeky else None
+        self.summary = Dense(config.decoder_units, "tanh", name="summary") if config.peeky else None
         self.attention: Any = None
         if config.attention != "none":
             self.attention = make_attention(config.attention, config.decoder_units, config.attention_heads)

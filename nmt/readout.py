@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from nmt.dense import Dense
+
 
 class Maxout(keras.layers.Layer):
     """A dense layer of pairs of units, of which the larger counts (Goodfellow et al. 2013, section 2).
@@ -21,7 +23,7 @@ class Maxout(keras.layers.Layer):
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units = units
-        self.pairs = keras.layers.Dense(2 * units, name="pairs")
+        self.pairs = Dense(2 * units, name="pairs")
 
     def build(self, input_shape: Any) -> None:
         """Nothing: the first call creates the variables."""
@@ -38,4 +40,4 @@ def make_readout(kind: str, units: int) -> Any:
         return None
     if kind == "maxout":
         return Maxout(units, name="readout")
-    return keras.layers.Dense(units, activation="tanh", name="readout")
+    return Dense(units, activation="tanh", name="readout")

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from nmt.attention.base import Attention
+from nmt.dense import Dense
 
 
 class AdditiveAttention(Attention):
@@ -21,7 +22,7 @@ class AdditiveAttention(Attention):
         super().__init__(**kwargs)
         self.units = units
         self.query_projection = keras.layers.Dense(units, use_bias=False, name="query_projection")
-        self.key_projection = keras.layers.Dense(units, name="key_projection")
+        self.key_projection = Dense(units, name="key_projection")
         self.score_projection = keras.layers.Dense(1, use_bias=False, name="score_projection")
 
     def project(self, values: Any) -> Any:

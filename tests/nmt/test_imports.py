@@ -26,6 +26,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "schedules",
         "progress",
         "bptt",
+        "dense",
         "orthogonal",
         "dropout",
     ),
@@ -55,6 +56,7 @@ LAZY_TENSORFLOW = (
     "nmt/losses.py",
     "nmt/blockwise_loss.py",
     "nmt/cells/lstm.py",
+    "nmt/dense.py",
     "nmt/dropout.py",
 )
 DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus", "prepared_text"}
