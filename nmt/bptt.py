@@ -19,8 +19,9 @@ The gradients by W, U, b and x are sums over the steps, and so one product each.
 adds to gradients as large as the weights at every step, which takes longer than the products. Gates and cell states
 have float32 at least; what goes into a product and comes out of it has the precision of the inputs.
 
-All arrays in here have time first and the batch last, as columns: a product then reads the large weights as they lie in
-memory and packs the few columns, not the other way round at every step, and the parts of z lie one behind the other.
+Where nothing else is said, arrays have time first and the batch last, as columns. TensorFlow's products pack their
+right side: so the few columns of a step, and not at every step the weights, which stand on the left as the product
+needs them. And the parts of z lie one behind the other.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Weights(NamedTuple):
     Attributes:
         kernel: Wᵀ; (input_units, 4 * units).
         recurrent_kernel: Uᵀ; (units, 4 * units).
-        bias: b; (4 * units,), in here (4 * units, 1).
+        bias: b; (4 * units,).
     """
 
     kernel: Any
@@ -73,12 +74,13 @@ def lstm(
     """Walks from the first step to the last.
 
     Args:
-        inputs: (batch, time, input_units).
+        inputs: (batch, time, input_units), of one step at least.
         output: the output before the first step; (batch, units).
         cell: the cell state before it; (batch, units).
         mask: False where a step leaves output and cell state as they are; (batch, time), or None.
         weights: in any precision.
-        training: whether the gradient will be asked for; without, TensorFlow would derive it from the loop.
+        training: whether the gradient will be asked for; without, TensorFlow would derive it from the loop. In half
+            precision W x and U h are rounded together in training, and apart otherwise.
 
     Returns:
         The outputs (batch, time, units), the last output and the last cell state, both (batch, units).
@@ -88,11 +90,11 @@ def lstm(
     weights = Weights(
         tf.cast(weights.kernel, precision),
         tf.cast(weights.recurrent_kernel, precision),
-        tf.cast(weights.bias, wide)[:, None],
+        tf.cast(weights.bias, wide),
     )
     start = tf.transpose(output), tf.transpose(tf.cast(cell, wide))
-    if mask is not None:  # for each unit, too, which is faster to choose by
-        mask = tf.repeat(tf.transpose(mask)[:, None, :], output.shape[-1], axis=1)  # (time, units, batch)
+    if mask is not None:  # for each unit, too, which is faster to choose by; (time, units, batch)
+        mask = tf.tile(tf.transpose(mask)[:, None, :], (1, output.shape[-1], 1))
     if training:
         outputs, output, cell = _with_gradient(mask)(tf.transpose(inputs, (1, 2, 0)), *start, weights)
     else:
@@ -103,7 +105,13 @@ def lstm(
 
 
 def _product_of_rows(inputs: Any, weights: Weights, wide: Any) -> Product:
-    """W x_t + U h_{t-1} of a step t and an output; (4 * units, batch). The first part is one product for all steps."""
+    """W x_t + U h_{t-1} of a step t and an output; (4 * units, batch). The first part is one product for all steps.
+
+    Args:
+        inputs: (batch, time, input_units).
+        weights: in their precision.
+        wide: the result's precision.
+    """
     shape = tf.shape(inputs)
     rows = tf.matmul(tf.reshape(inputs, (-1, inputs.shape[-1])), weights.kernel)
     of_inputs = tf.transpose(tf.reshape(rows, (shape[0], shape[1], rows.shape[-1])), (1, 2, 0))
@@ -116,7 +124,13 @@ def _product_of_rows(inputs: Any, weights: Weights, wide: Any) -> Product:
 
 
 def _product_of_columns(inputs: Any, weights: Weights, wide: Any) -> Product:
-    """The same, both parts by one product, for which the weights are turned once for all steps."""
+    """The same, both parts by one product, for which the weights are turned once for all steps.
+
+    Args:
+        inputs: (time, input_units, batch).
+        weights: in their precision.
+        wide: the result's precision.
+    """
     both = tf.transpose(tf.concat([weights.recurrent_kernel, weights.kernel], axis=0))  # (4 * units, units + inputs)
 
     def product(t: Any, output: Any) -> Any:
@@ -142,9 +156,11 @@ def _with_gradient(mask: Any) -> Callable[..., Any]:
             by_weights = Weights(
                 tf.matmul(_over_time(inputs), sums, transpose_b=True),
                 tf.matmul(_over_time(outputs[:-1]), sums, transpose_b=True),
-                tf.reduce_sum(tf.cast(sums, cell.dtype), axis=1, keepdims=True),
+                tf.reduce_sum(tf.cast(sums, cell.dtype), axis=1),
             )
-            by_inputs = tf.reshape(tf.matmul(weights.kernel, sums), (inputs.shape[1], -1, tf.shape(inputs)[2]))
+            by_inputs = tf.reshape(
+                tf.matmul(weights.kernel, sums), (inputs.shape[1], tf.shape(inputs)[0], tf.shape(inputs)[2])
+            )
             return tf.transpose(by_inputs, (1, 0, 2)), by_output, by_cell, *by_weights
 
         return (outputs[1:], *last), gradient
@@ -159,7 +175,7 @@ def _forward(
     """Every step: all outputs from the first one on, arrays of `Factors`, the last output and the last cell state."""
 
     def step(t: Any, output: Any, cell: Any, outputs: Any, factors: list[Any]) -> tuple[Any, ...]:
-        z_i, z_f, z_g, z_o = tf.split(product(t, output) + bias, 4)
+        z_i, z_f, z_g, z_o = tf.split(product(t, output) + column, 4)
         i, f, g, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.tanh(z_g), tf.sigmoid(z_o)
         new_cell = f * cell + i * g
         squashed = tf.tanh(new_cell)
@@ -171,6 +187,7 @@ def _forward(
             new_cell, new_output = tf.where(mask[t], new_cell, cell), tf.where(mask[t], new_output, output)
         return t + 1, new_output, new_cell, outputs.write(t + 1, new_output), factors
 
+    column = bias[:, None]  # (4 * units, 1)
     factors = [_array(time, cell) for _ in Factors._fields] if training else []
     start = 0, output, cell, _array(time + 1, output).write(0, output), factors
     _, output, cell, outputs, factors = tf.while_loop(lambda t, *_: t < time, step, start)

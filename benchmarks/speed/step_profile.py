@@ -4,7 +4,7 @@
 
 takes some steps of the benchmark's training, the same ones in every run, and prints target tokens a second, processor
 time a step, and by TensorFlow's profiler the milliseconds a step of each kind of operation, added up over all threads.
-To compare two states of the code, run it in turns with PYTHONPATH at one checkout and the other.
+To compare two states of the code, run that of each checkout in turns, with PYTHONPATH at the checkout.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PROFILED_STEPS = 4
 def main() -> int:
     """Measures and prints."""
     arguments = _arguments()
-    share_one_arena()  # as `nmt` does, and this
+    share_one_arena()  # these two as `nmt` does
     let_threads_sleep()
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:

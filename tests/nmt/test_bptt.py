@@ -60,8 +60,11 @@ def test_the_gradient_is_the_one_that_tensorflow_derives_from_the_loop(steps: in
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
-def test_in_bfloat16_all_is_near_and_the_gradients_of_weights_have_their_dtype(mask: Callable[[int], Any]) -> None:
-    results, gradients = derived(7, mask(7), training=True, dtype="bfloat16")
+@pytest.mark.parametrize("training", [True, False])
+def test_in_bfloat16_all_is_near_and_the_gradients_of_weights_have_their_dtype(
+    training: bool, mask: Callable[[int], Any]
+) -> None:
+    results, gradients = derived(7, mask(7), training=training, dtype="bfloat16")
     exact, expected = derived(7, mask(7), training=True)
     assert [part.dtype for part in results] == [tf.bfloat16] * 3
     assert [part.dtype for part in gradients] == [tf.bfloat16] * 3 + [tf.float64] * 3
@@ -85,6 +88,16 @@ def test_in_bfloat16_the_gradient_by_the_bias_is_summed_in_float32() -> None:
         by_bias[dtype] = tf.cast(tape.gradient(scalar, weights[2]), "float64").numpy()
     difference = np.abs(by_bias["bfloat16"] - by_bias["float64"]).max()
     assert difference < 0.005 * np.abs(by_bias["float64"]).max()
+
+
+def test_a_batch_of_no_rows_has_a_gradient() -> None:
+    weights, state = arguments(3)[1], tf.zeros((0, UNITS), "float64")
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        outputs, _, _ = lstm(tf.zeros((0, 3, INPUTS), "float64"), state, state, None, weights, training=True)
+        total = tf.reduce_sum(outputs)
+    assert outputs.shape == (0, 3, UNITS)
+    assert all(np.all(gradient == 0.0) for gradient in tape.gradient(total, list(weights)))
 
 
 @pytest.mark.parametrize(

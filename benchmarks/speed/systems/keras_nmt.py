@@ -198,7 +198,7 @@ def _test_lines(job: Job) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    share_one_arena()  # as `nmt` does, and this
+    share_one_arena()  # these two as `nmt` does
     let_threads_sleep()
     tasks = {"train": train, "learn": learn, "translate": translate, "latency": latency}
     work(tasks, ("keras", "numpy", keras.backend.backend()))
