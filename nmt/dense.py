@@ -12,7 +12,8 @@ class Dense(keras.layers.Dense):
     """Keras' Dense, whose gradient by the bias is summed in float32 in training.
 
     TensorFlow sums it on a processor in the precision of what the bias was added to. In bfloat16, of gradients of one
-    sign, that is wrong by a tenth for a thousand rows, and by two fifths for five thousand.
+    sign, that is wrong by a tenth for a thousand rows, and by two fifths for five thousand. Projections to a vocabulary
+    are made outside of a training call (see `nmt.blockwise_loss`), where this would do as Keras' layer does.
     """
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
