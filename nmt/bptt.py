@@ -21,7 +21,9 @@ have float32 at least; what goes into a product and comes out of it has the prec
 
 Where nothing else is said, arrays have time first and the batch last, as columns. TensorFlow's products pack their
 right side: so the few columns of a step, and not at every step the weights, which stand on the left as the product
-needs them. And the parts of z lie one behind the other.
+needs them. And the parts of z lie one behind the other. In training W, U and b are one matrix, by which the column of
+h_{t-1}, x_t and a 1 is multiplied; so the gradient by all of them is one product, too, whose sum over steps and batch
+is made in float32.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 Product = Callable[[Any, Any], Any]
+ROWS_OF_ONE = 32  # the 1 beside the inputs, and zeros, as a row alone would cost as much: products go by 32
 
 
 class Weights(NamedTuple):
@@ -46,6 +49,18 @@ class Weights(NamedTuple):
     kernel: Any
     recurrent_kernel: Any
     bias: Any
+
+
+class Choice(NamedTuple):
+    """Where a step counts; both (time, units, batch), of 0 and 1.
+
+    Attributes:
+        new: 1 where it does.
+        old: 1 where output and cell state stay as they are.
+    """
+
+    new: Any
+    old: Any
 
 
 class Factors(NamedTuple):
@@ -93,75 +108,85 @@ def lstm(
         tf.cast(weights.bias, wide),
     )
     start = tf.transpose(output), tf.transpose(tf.cast(cell, wide))
-    if mask is not None:  # for each unit, too, which is faster to choose by; (time, units, batch)
-        mask = tf.tile(tf.transpose(mask)[:, None, :], (1, output.shape[-1], 1))
+    choice = None if mask is None else _choice(mask, output.shape[-1], wide)
     if training:
-        outputs, output, cell = _with_gradient(mask)(tf.transpose(inputs, (1, 2, 0)), *start, weights)
+        outputs, output, cell = _with_gradient(choice)(inputs, *start, weights)
     else:
-        product = _product_of_rows(inputs, weights, wide)
-        outputs, _, output, cell = _forward(product, tf.shape(inputs)[1], *start, weights.bias, mask, training=False)
+        product = _product_of_rows(inputs, weights)
+        outputs, _, output, cell = _forward(product, tf.shape(inputs)[1], *start, choice, training=False)
         outputs = outputs[1:]
-    return tf.transpose(outputs, (2, 0, 1)), tf.transpose(output), tf.transpose(tf.cast(cell, precision))
+    rows = tf.transpose(outputs, (2, 0, 1)), tf.transpose(output), tf.transpose(tf.cast(cell, precision))
+    for of_rows in rows:
+        of_rows.set_shape((inputs.shape[0], *of_rows.shape[1:]))  # of how many, the loop does not know
+    return rows
 
 
-def _product_of_rows(inputs: Any, weights: Weights, wide: Any) -> Product:
-    """W x_t + U h_{t-1} of a step t and an output; (4 * units, batch). The first part is one product for all steps.
+def _choice(mask: Any, units: int, precision: Any) -> Choice:
+    """A mask (batch, time) as factors, for every unit: TensorFlow multiplies faster than it chooses or broadcasts."""
+    new = tf.tile(tf.transpose(tf.cast(mask, precision))[:, None, :], (1, units, 1))
+    return Choice(new, 1 - new)
+
+
+def _product_of_rows(inputs: Any, weights: Weights) -> Product:
+    """The sums z of a step t, given the output before; (4 * units, batch), in the bias's precision.
+
+    W x is one product for all steps.
 
     Args:
         inputs: (batch, time, input_units).
-        weights: in their precision.
-        wide: the result's precision.
+        weights: kernels in the inputs' precision.
     """
-    shape = tf.shape(inputs)
+    shape, column = tf.shape(inputs), weights.bias[:, None]
     rows = tf.matmul(tf.reshape(inputs, (-1, inputs.shape[-1])), weights.kernel)
     of_inputs = tf.transpose(tf.reshape(rows, (shape[0], shape[1], rows.shape[-1])), (1, 2, 0))
 
     def product(t: Any, output: Any) -> Any:
         of_output = tf.matmul(weights.recurrent_kernel, output, transpose_a=True)
-        return tf.cast(of_inputs[t], wide) + tf.cast(of_output, wide)
+        return tf.cast(of_inputs[t], column.dtype) + tf.cast(of_output, column.dtype) + column
 
     return product
 
 
-def _product_of_columns(inputs: Any, weights: Weights, wide: Any) -> Product:
-    """The same, both parts by one product, for which the weights are turned once for all steps.
+def _product_of_columns(inputs: Any, weights: Weights) -> Product:
+    """The same, all parts by one product, for which the weights are turned once for all steps.
 
     Args:
-        inputs: (time, input_units, batch).
-        weights: in their precision.
-        wide: the result's precision.
+        inputs: as `_with_one` makes them; (time, input_units + ROWS_OF_ONE, batch).
+        weights: kernels in the inputs' precision.
     """
-    both = tf.transpose(tf.concat([weights.recurrent_kernel, weights.kernel], axis=0))  # (4 * units, units + inputs)
+    precision, wide = inputs.dtype, weights.bias.dtype
+    of_one = tf.pad(tf.cast(weights.bias, precision)[None], ((0, ROWS_OF_ONE - 1), (0, 0)))
+    turned = tf.transpose(tf.concat([weights.recurrent_kernel, weights.kernel, of_one], axis=0))
 
     def product(t: Any, output: Any) -> Any:
-        return tf.cast(tf.matmul(both, tf.concat([output, inputs[t]], axis=0)), wide)
+        return tf.cast(tf.matmul(turned, tf.concat([output, inputs[t]], axis=0)), wide)
 
     return product
 
 
-def _with_gradient(mask: Any) -> Callable[..., Any]:
+def _with_one(inputs: Any) -> Any:
+    """Inputs (batch, time, input_units) as columns, with a 1 below them; (time, input_units + ROWS_OF_ONE, batch)."""
+    columns = tf.transpose(inputs, (1, 2, 0))
+    ones = tf.ones_like(columns[:, :1])
+    return tf.concat([columns, tf.pad(ones, ((0, 0), (0, ROWS_OF_ONE - 1), (0, 0)))], axis=1)
+
+
+def _with_gradient(choice: Choice | None) -> Callable[..., Any]:
     """The walk, with its gradient by everything but the mask."""
 
     def walk(inputs: Any, output: Any, cell: Any, weights: Weights) -> tuple[Any, Callable[..., Any]]:
-        product = _product_of_columns(inputs, weights, cell.dtype)
-        outputs, factors, *last = _forward(
-            product, tf.shape(inputs)[0], output, cell, weights.bias, mask, training=True
-        )
+        columns = _with_one(inputs)
+        product = _product_of_columns(columns, weights)
+        outputs, factors, *last = _forward(product, tf.shape(columns)[0], output, cell, choice, training=True)
 
         def gradient(by_outputs: Any, by_output: Any, by_cell: Any) -> tuple[Any, ...]:
             by_sums, by_output, by_cell = _backward(
-                factors, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell
+                factors, choice, weights.recurrent_kernel, by_outputs, by_output, by_cell
             )
             sums = _over_time(by_sums)  # (4 * units, time * batch)
-            by_weights = Weights(
-                tf.matmul(_over_time(inputs), sums, transpose_b=True),
-                tf.matmul(_over_time(outputs[:-1]), sums, transpose_b=True),
-                tf.reduce_sum(tf.cast(sums, cell.dtype), axis=1),
-            )
-            by_inputs = tf.reshape(
-                tf.matmul(weights.kernel, sums), (inputs.shape[1], tf.shape(inputs)[0], tf.shape(inputs)[2])
-            )
-            return tf.transpose(by_inputs, (1, 0, 2)), by_output, by_cell, *by_weights
+            by_weights = _by_weights(outputs[:-1], columns, sums, weights)
+            by_inputs = tf.reshape(tf.matmul(weights.kernel, sums), tf.gather(tf.shape(inputs), (2, 1, 0)))
+            return tf.transpose(by_inputs, (2, 1, 0)), by_output, by_cell, *by_weights
 
         return (outputs[1:], *last), gradient
 
@@ -169,25 +194,43 @@ def _with_gradient(mask: Any) -> Callable[..., Any]:
     return gradient_of_its_own
 
 
+def _by_weights(outputs: Any, inputs: Any, sums: Any, weights: Weights) -> Weights:
+    """The gradients by the weights.
+
+    Args:
+        outputs: before each step; (time, units, batch).
+        inputs: as `_with_one` makes them.
+        sums: the gradients by the sums z of all steps; (4 * units, time * batch).
+        weights: whose gradients they are.
+    """
+    columns = tf.concat([_over_time(outputs), _over_time(inputs)], axis=0)
+    parts = tf.matmul(columns, sums, transpose_b=True)
+    sizes = weights.recurrent_kernel.shape[0], weights.kernel.shape[0], 1, ROWS_OF_ONE - 1
+    by_recurrent_kernel, by_kernel, by_bias, _ = tf.split(parts, sizes)
+    return Weights(by_kernel, by_recurrent_kernel, tf.cast(by_bias[0], weights.bias.dtype))
+
+
 def _forward(
-    product: Product, time: Any, output: Any, cell: Any, bias: Any, mask: Any, training: bool
+    product: Product, time: Any, output: Any, cell: Any, choice: Choice | None, training: bool
 ) -> tuple[Any, list[Any], Any, Any]:
     """Every step: all outputs from the first one on, arrays of `Factors`, the last output and the last cell state."""
 
     def step(t: Any, output: Any, cell: Any, outputs: Any, factors: list[Any]) -> tuple[Any, ...]:
-        z_i, z_f, z_g, z_o = tf.split(product(t, output) + column, 4)
+        z_i, z_f, z_g, z_o = tf.split(product(t, output), 4)
         i, f, g, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.tanh(z_g), tf.sigmoid(z_o)
         new_cell = f * cell + i * g
         squashed = tf.tanh(new_cell)
-        new_output = tf.cast(o * squashed, output.dtype)
+        new_output = o * squashed
         if training:
             now = _factors(i, f, g, o, cell, squashed)
             factors = [array.write(t, factor) for array, factor in zip(factors, now, strict=True)]
-        if mask is not None:
-            new_cell, new_output = tf.where(mask[t], new_cell, cell), tf.where(mask[t], new_output, output)
+        if choice is not None:
+            new, old = choice.new[t], choice.old[t]
+            new_cell = new * new_cell + old * cell
+            new_output = new * new_output + old * tf.cast(output, cell.dtype)
+        new_output = tf.cast(new_output, output.dtype)
         return t + 1, new_output, new_cell, outputs.write(t + 1, new_output), factors
 
-    column = bias[:, None]  # (4 * units, 1)
     factors = [_array(time, cell) for _ in Factors._fields] if training else []
     start = 0, output, cell, _array(time + 1, output).write(0, output), factors
     _, output, cell, outputs, factors = tf.while_loop(lambda t, *_: t < time, step, start)
@@ -208,7 +251,7 @@ def _factors(i: Any, f: Any, g: Any, o: Any, cell_before: Any, squashed: Any) ->
 
 
 def _backward(
-    factors: list[Any], mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
+    factors: list[Any], choice: Choice | None, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
 ) -> tuple[Any, Any, Any]:
     """The gradients by the sums z (time, 4 * units, batch), by the first output and by the first cell state."""
     time, precision, wide = tf.shape(by_outputs)[0], by_outputs.dtype, by_cell.dtype
@@ -217,9 +260,8 @@ def _backward(
         now = Factors(*[array.read(t) for array in factors])
         by_output = by_output + tf.cast(by_outputs[t], wide)
         by_new_output, by_new_cell = by_output, by_cell + by_output * now.output_to_cell
-        if mask is not None:
-            none = tf.zeros_like(by_cell)
-            by_new_output, by_new_cell = (tf.where(mask[t], by_new, none) for by_new in (by_new_output, by_new_cell))
+        if choice is not None:
+            by_new_output, by_new_cell = choice.new[t] * by_new_output, choice.new[t] * by_new_cell
         parts = (
             by_new_cell * now.to_input,
             by_new_cell * now.to_forget,
@@ -229,9 +271,9 @@ def _backward(
         by_sum = tf.concat([tf.cast(part, precision) for part in parts], axis=0)
         by_output_before = tf.cast(tf.matmul(recurrent_kernel, by_sum), wide)
         by_cell_before = by_new_cell * now.cell_to_cell
-        if mask is not None:
-            by_output_before = tf.where(mask[t], by_output_before, by_output)
-            by_cell_before = tf.where(mask[t], by_cell_before, by_cell)
+        if choice is not None:  # where the step does not count, what comes through it is 0
+            by_output_before += choice.old[t] * by_output
+            by_cell_before += choice.old[t] * by_cell
         return t - 1, by_output_before, by_cell_before, by_sums.write(t, by_sum)
 
     sums = tf.TensorArray(precision, size=time, element_shape=(recurrent_kernel.shape[-1], None))
