@@ -56,7 +56,6 @@ def take_step(model: Any, batches: Sequence[TrainingBatch], learning_rate: float
         if len(batches) > 1 or model.optimizer.accumulates:
             model.optimizer.completes_step.assign(int(i == len(batches)))
         with memory_for(batch, advice):
-            model.reset_metrics()
             loss += float(model.train_on_batch(*arguments(batch, batch.weights / np.float32(max(1, tokens)))))
     return loss
 
@@ -79,7 +78,6 @@ def mean_loss(
     for batch in batches:
         check()
         with memory_for(batch, advice):
-            model.reset_metrics()
             total += float(model.test_on_batch(*arguments(batch, batch.weights)))
         tokens += batch.target_tokens
     return total / max(1, tokens), tokens
