@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras import ops
-
-from nmt.attention.base import Attention
+from nmt.attention.base import Attention, products
 
 
 class DotAttention(Attention):
@@ -18,7 +16,7 @@ class DotAttention(Attention):
 
     def score(self, queries: Any, keys: Any) -> Any:
         """Inner products; (batch, queries, source_length)."""
-        return ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
+        return products(queries, keys, transposed=True)
 
 
 def attention(units: int, heads: int) -> DotAttention:
