@@ -42,7 +42,7 @@ class LSTM(keras.layers.LSTM):
     def search_step(self, inputs: Any, state: list[Any]) -> tuple[Any, list[Any]]:
         """As the cell, with all but the products in float32 at least, which is faster than in bfloat16."""
         hidden, cell = state
-        precision, units = inputs.dtype, self.units
+        precision = inputs.dtype
         wide = keras.backend.result_type(precision, "float32")
         weights = self.cell.kernel, self.cell.recurrent_kernel
         of_inputs, of_state = (
@@ -50,10 +50,9 @@ class LSTM(keras.layers.LSTM):
             for x, matrix in zip((inputs, hidden), weights, strict=True)
         )
         sums = of_inputs + of_state + ops.cast(self.cell.bias, wide)  # (rows, 4 * units)
-        i_and_f = ops.sigmoid(sums[:, : 2 * units])
-        g, o = ops.tanh(sums[:, 2 * units : 3 * units]), ops.sigmoid(sums[:, 3 * units :])
-        cell = i_and_f[:, units:] * ops.cast(cell, wide) + i_and_f[:, :units] * g
-        hidden = ops.cast(o * ops.tanh(cell), precision)
+        i, f, g, o = ops.split(sums, 4, axis=-1)
+        cell = ops.sigmoid(f) * ops.cast(cell, wide) + ops.sigmoid(i) * ops.tanh(g)
+        hidden = ops.cast(ops.sigmoid(o) * ops.tanh(cell), precision)
         return hidden, [hidden, ops.cast(cell, precision)]
 
     def _walks_itself(self, training: bool) -> bool:

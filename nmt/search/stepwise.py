@@ -45,33 +45,33 @@ def extend_one_by_one(
     """
     batch, count = hypotheses
     goes_on = limits is None
-    rule = within(limits, rule)
+    keeps_log_probs, rule = rule is unchanged, within(limits, rule)
 
-    def unfinished(position: Any, _state: Any, _ids: Any, _log_probs: Any, _totals: Any, done: Any) -> Any:
+    def unfinished(position: Any, _last: Any, _state: Any, _ids: Any, _log_probs: Any, _totals: Any, done: Any) -> Any:
         return ops.logical_and(position < max_length, ops.logical_not(ops.all(done)))
 
-    def extend(position: Any, state: Any, token_ids: Any, log_probs: Any, totals: Any, done: Any) -> Any:
-        last = ops.take(token_ids, ops.maximum(position - 1, 0), axis=2)  # (batch, hypotheses)
-        last = ops.where(position == 0, START_ID, last)
+    def extend(position: Any, last: Any, state: Any, token_ids: Any, log_probs: Any, totals: Any, done: Any) -> Any:
         own, _, state = step(ops.reshape(last, (-1,)), state)  # (rows, vocabulary)
         own = ops.reshape(own, (batch, count, own.shape[-1]))
         ruled = rule(own, History(token_ids, position))
         tokens = choose(ruled, position)
-        log_probs = log_probs + ops.where(done, 0.0, _at(own, tokens))
-        totals = totals + ops.where(done, 0.0, _at(ruled, tokens))
+        said = ops.where(done, 0.0, _at(own, tokens))
+        ranked = said if keeps_log_probs else ops.where(done, 0.0, _at(ruled, tokens))
         tokens = ops.where(done, PAD_ID, tokens)
         ends = ops.logical_and(tokens == END_ID, not goes_on)
-        return position + 1, state, write_token(token_ids, position, tokens), log_probs, totals, done | ends
+        token_ids = write_token(token_ids, position, tokens)
+        return position + 1, tokens, state, token_ids, log_probs + said, totals + ranked, done | ends
 
     start = (
         ops.convert_to_tensor(0, "int32"),
+        ops.full((batch, count), START_ID, "int32"),
         state if count == 1 else tree.map_structure(lambda x: ops.repeat(x, count, axis=0), state),
         ops.full((batch, count, max_length), PAD_ID, "int32"),
         ops.zeros((batch, count), "float32"),
         ops.zeros((batch, count), "float32"),
         ops.zeros((batch, count), "bool"),
     )
-    _, _, token_ids, log_probs, totals, _ = ops.while_loop(unfinished, extend, start)
+    *_, token_ids, log_probs, totals, _ = ops.while_loop(unfinished, extend, start)
     lengths = ops.sum(ops.cast(token_ids != PAD_ID, "int32"), axis=-1)
     return Hypotheses(token_ids, log_probs, ranking.score(totals, lengths))
 

@@ -46,7 +46,7 @@ def shortlist_of(table: TranslationTable, source_ids: Any, count: int) -> Any:
     expected = ops.segment_sum(ops.reshape(shares, (-1,)), places, num_segments=vocabulary)
     expected = expected + ops.sum(is_token) * table.frequencies
     expected = ops.where(ops.arange(vocabulary) < SPECIAL, float("inf"), expected)
-    _, chosen = ops.top_k(expected, count)
+    _, chosen = ops.top_k(expected, count, sorted=False)
     return ops.sort(ops.cast(chosen, "int32"))
 
 
