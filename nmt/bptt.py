@@ -95,7 +95,7 @@ def lstm(
         mask: False where a step leaves output and cell state as they are; (batch, time), or None.
         weights: in any precision.
         training: whether the gradient will be asked for; without, TensorFlow would derive it from the loop. In half
-            precision W x and U h are rounded together in training, and apart otherwise.
+            precision W x + U h + b is rounded once in training, from a rounded b; otherwise W x and U h are, apart.
 
     Returns:
         The outputs (batch, time, units), the last output and the last cell state, both (batch, units).
