@@ -221,7 +221,8 @@ def _with_gradient(blocks: Blocks, values: list[Any]) -> Any:
             def scaled() -> list[Any]:
                 return [tf.cast(upstream, one.dtype) * one for one in ready]
 
-            return list(tf.cond(upstream == 1.0, lambda: ready, scaled))  # as large as the projection, for nothing
+            # A training asks for it times 1: that spares a pass over as many numbers as the projection has.
+            return list(tf.cond(upstream == 1.0, lambda: ready, scaled))
 
         return total, gradient
 

@@ -15,15 +15,15 @@ Schmidhuber 1997, appendix A); what multiplies them, here in brackets, is known 
     dz_t^f = dc_t ⊙ [c_{t-1} ⊙ f ⊙ (1 - f)]          dz_t^o = dh ⊙ [tanh c_t ⊙ o ⊙ (1 - o)]
     dh     = Uᵀ dz_t + ∂L/∂h_{t-1}                    dc     = [f] ⊙ dc_t
 
-The gradients by W, U, b and x are sums over the steps, and so one product each. Differentiating the loop automatically
-adds to gradients as large as the weights at every step, which takes longer than the products. Gates and cell states
-have float32 at least; what goes into a product and comes out of it has the precision of the inputs.
+The gradients by the weights and by x are sums over the steps, and so one product over all of them each. Differentiating
+the loop automatically adds to gradients as large as the weights at every step, which takes longer than the products.
+Gates and cell states have float32 at least; what goes into a product and comes out of it has the precision of the
+inputs.
 
 Where nothing else is said, arrays have time first and the batch last, as columns. TensorFlow's products pack their
 right side: so the few columns of a step, and not at every step the weights, which stand on the left as the product
-needs them. And the parts of z lie one behind the other. In training W, U and b are one matrix, by which the column of
-h_{t-1}, x_t and a 1 is multiplied; so the gradient by all of them is one product, too, whose sum over steps and batch
-is made in float32.
+needs them. And the parts of z lie one behind the other. In training W, U and b are one matrix, by which the columns of
+h_{t-1}, x_t and 1 are multiplied; so the bias's gradient is a row of the weights', summed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 Product = Callable[[Any, Any], Any]
-ROWS_OF_ONE = 32  # the 1 beside the inputs, and zeros, as a row alone would cost as much: products go by 32
+ROWS_OF_BIAS = 2  # in half precision: b as it is rounded, and what the rounding left; else it left 0
+ROWS_OF_HALF = 32  # of a product in half precision: oneDNN takes so many at a time, so that two cost as much
 
 
 class Weights(NamedTuple):
@@ -49,18 +50,6 @@ class Weights(NamedTuple):
     kernel: Any
     recurrent_kernel: Any
     bias: Any
-
-
-class Choice(NamedTuple):
-    """Where a step counts; both (time, units, batch), of 0 and 1.
-
-    Attributes:
-        new: 1 where it does.
-        old: 1 where output and cell state stay as they are.
-    """
-
-    new: Any
-    old: Any
 
 
 class Factors(NamedTuple):
@@ -92,10 +81,11 @@ def lstm(
         inputs: (batch, time, input_units), of one step at least.
         output: the output before the first step; (batch, units).
         cell: the cell state before it; (batch, units).
-        mask: False where a step leaves output and cell state as they are; (batch, time), or None.
+        mask: False where a step leaves output and cell state as they are, and inputs must be finite nevertheless;
+            (batch, time), or None.
         weights: in any precision.
         training: whether the gradient will be asked for; without, TensorFlow would derive it from the loop. In half
-            precision W x + U h + b is rounded once in training, from a rounded b; otherwise W x and U h are, apart.
+            precision training rounds W x + U h + b; without, W x and U h are rounded, and then added in float32.
 
     Returns:
         The outputs (batch, time, units), the last output and the last cell state, both (batch, units).
@@ -108,23 +98,18 @@ def lstm(
         tf.cast(weights.bias, wide),
     )
     start = tf.transpose(output), tf.transpose(tf.cast(cell, wide))
-    choice = None if mask is None else _choice(mask, output.shape[-1], wide)
+    if mask is not None:  # as factors for every unit: TensorFlow multiplies faster than it chooses or broadcasts
+        mask = tf.tile(tf.transpose(tf.cast(mask, wide))[:, None, :], (1, output.shape[-1], 1))
     if training:
-        outputs, output, cell = _with_gradient(choice)(inputs, *start, weights)
+        outputs, output, cell = _with_gradient(mask)(inputs, *start, weights)
     else:
         product = _product_of_rows(inputs, weights)
-        outputs, _, output, cell = _forward(product, tf.shape(inputs)[1], *start, choice, training=False)
+        outputs, _, output, cell = _forward(product, tf.shape(inputs)[1], *start, mask, training=False)
         outputs = outputs[1:]
-    rows = tf.transpose(outputs, (2, 0, 1)), tf.transpose(output), tf.transpose(tf.cast(cell, precision))
-    for of_rows in rows:
-        of_rows.set_shape((inputs.shape[0], *of_rows.shape[1:]))  # of how many, the loop does not know
-    return rows
-
-
-def _choice(mask: Any, units: int, precision: Any) -> Choice:
-    """A mask (batch, time) as factors, for every unit: TensorFlow multiplies faster than it chooses or broadcasts."""
-    new = tf.tile(tf.transpose(tf.cast(mask, precision))[:, None, :], (1, units, 1))
-    return Choice(new, 1 - new)
+    results = tf.transpose(outputs, (2, 0, 1)), tf.transpose(output), tf.transpose(tf.cast(cell, precision))
+    for result in results:  # loops forget the batch's size, by which attention chooses its products
+        result.set_shape((inputs.shape[0], *result.shape[1:]))
+    return results
 
 
 def _product_of_rows(inputs: Any, weights: Weights) -> Product:
@@ -151,41 +136,50 @@ def _product_of_columns(inputs: Any, weights: Weights) -> Product:
     """The same, all parts by one product, for which the weights are turned once for all steps.
 
     Args:
-        inputs: as `_with_one` makes them; (time, input_units + ROWS_OF_ONE, batch).
+        inputs: as `_with_ones` makes them; (time, input_units + rows for the bias, batch).
         weights: kernels in the inputs' precision.
     """
-    precision, wide = inputs.dtype, weights.bias.dtype
-    of_one = tf.pad(tf.cast(weights.bias, precision)[None], ((0, ROWS_OF_ONE - 1), (0, 0)))
-    turned = tf.transpose(tf.concat([weights.recurrent_kernel, weights.kernel, of_one], axis=0))
+    precision, bias = inputs.dtype, weights.bias[None]
+    rounded = tf.cast(bias, precision)
+    rest = tf.cast(bias - tf.cast(rounded, bias.dtype), precision)
+    empty = inputs.shape[1] - weights.kernel.shape[0] - ROWS_OF_BIAS
+    rows = [weights.recurrent_kernel, weights.kernel, rounded, tf.pad(rest, ((0, empty), (0, 0)))]
+    turned = tf.transpose(tf.concat(rows, axis=0))
 
     def product(t: Any, output: Any) -> Any:
-        return tf.cast(tf.matmul(turned, tf.concat([output, inputs[t]], axis=0)), wide)
+        return tf.cast(tf.matmul(turned, tf.concat([output, inputs[t]], axis=0)), bias.dtype)
 
     return product
 
 
-def _with_one(inputs: Any) -> Any:
-    """Inputs (batch, time, input_units) as columns, with a 1 below them; (time, input_units + ROWS_OF_ONE, batch)."""
-    columns = tf.transpose(inputs, (1, 2, 0))
-    ones = tf.ones_like(columns[:, :1])
-    return tf.concat([columns, tf.pad(ones, ((0, 0), (0, ROWS_OF_ONE - 1), (0, 0)))], axis=1)
+def _with_ones(inputs: Any) -> Any:
+    """Inputs (batch, time, input_units) as columns, with rows for the bias below, of 1 and then of 0.
+
+    Returns:
+        (time, input_units + rows for the bias, batch).
+    """
+    batch, time, _ = tf.unstack(tf.shape(inputs))
+    empty = (ROWS_OF_HALF if inputs.dtype.size < tf.float32.size else ROWS_OF_BIAS) - ROWS_OF_BIAS
+    ones = tf.pad(tf.ones((time, ROWS_OF_BIAS, batch), inputs.dtype), ((0, 0), (0, empty), (0, 0)))
+    return tf.concat([tf.transpose(inputs, (1, 2, 0)), ones], axis=1)
 
 
-def _with_gradient(choice: Choice | None) -> Callable[..., Any]:
+def _with_gradient(mask: Any) -> Callable[..., Any]:
     """The walk, with its gradient by everything but the mask."""
 
     def walk(inputs: Any, output: Any, cell: Any, weights: Weights) -> tuple[Any, Callable[..., Any]]:
-        columns = _with_one(inputs)
+        columns = _with_ones(inputs)
         product = _product_of_columns(columns, weights)
-        outputs, factors, *last = _forward(product, tf.shape(columns)[0], output, cell, choice, training=True)
+        outputs, factors, *last = _forward(product, tf.shape(columns)[0], output, cell, mask, training=True)
 
         def gradient(by_outputs: Any, by_output: Any, by_cell: Any) -> tuple[Any, ...]:
             by_sums, by_output, by_cell = _backward(
-                factors, choice, weights.recurrent_kernel, by_outputs, by_output, by_cell
+                factors, mask, weights.recurrent_kernel, by_outputs, by_output, by_cell
             )
             sums = _over_time(by_sums)  # (4 * units, time * batch)
             by_weights = _by_weights(outputs[:-1], columns, sums, weights)
-            by_inputs = tf.reshape(tf.matmul(weights.kernel, sums), tf.gather(tf.shape(inputs), (2, 1, 0)))
+            batch, time, _ = tf.unstack(tf.shape(inputs))
+            by_inputs = tf.reshape(tf.matmul(weights.kernel, sums), (inputs.shape[2], time, batch))
             return tf.transpose(by_inputs, (2, 1, 0)), by_output, by_cell, *by_weights
 
         return (outputs[1:], *last), gradient
@@ -199,19 +193,19 @@ def _by_weights(outputs: Any, inputs: Any, sums: Any, weights: Weights) -> Weigh
 
     Args:
         outputs: before each step; (time, units, batch).
-        inputs: as `_with_one` makes them.
+        inputs: as `_with_ones` makes them.
         sums: the gradients by the sums z of all steps; (4 * units, time * batch).
         weights: whose gradients they are.
     """
     columns = tf.concat([_over_time(outputs), _over_time(inputs)], axis=0)
     parts = tf.matmul(columns, sums, transpose_b=True)
-    sizes = weights.recurrent_kernel.shape[0], weights.kernel.shape[0], 1, ROWS_OF_ONE - 1
+    sizes = weights.recurrent_kernel.shape[0], weights.kernel.shape[0], 1, -1
     by_recurrent_kernel, by_kernel, by_bias, _ = tf.split(parts, sizes)
     return Weights(by_kernel, by_recurrent_kernel, tf.cast(by_bias[0], weights.bias.dtype))
 
 
 def _forward(
-    product: Product, time: Any, output: Any, cell: Any, choice: Choice | None, training: bool
+    product: Product, time: Any, output: Any, cell: Any, mask: Any, training: bool
 ) -> tuple[Any, list[Any], Any, Any]:
     """Every step: all outputs from the first one on, arrays of `Factors`, the last output and the last cell state."""
 
@@ -224,8 +218,8 @@ def _forward(
         if training:
             now = _factors(i, f, g, o, cell, squashed)
             factors = [array.write(t, factor) for array, factor in zip(factors, now, strict=True)]
-        if choice is not None:
-            new, old = choice.new[t], choice.old[t]
+        if mask is not None:
+            new, old = mask[t], 1 - mask[t]
             new_cell = new * new_cell + old * cell
             new_output = new * new_output + old * tf.cast(output, cell.dtype)
         new_output = tf.cast(new_output, output.dtype)
@@ -251,7 +245,7 @@ def _factors(i: Any, f: Any, g: Any, o: Any, cell_before: Any, squashed: Any) ->
 
 
 def _backward(
-    factors: list[Any], choice: Choice | None, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
+    factors: list[Any], mask: Any, recurrent_kernel: Any, by_outputs: Any, by_output: Any, by_cell: Any
 ) -> tuple[Any, Any, Any]:
     """The gradients by the sums z (time, 4 * units, batch), by the first output and by the first cell state."""
     time, precision, wide = tf.shape(by_outputs)[0], by_outputs.dtype, by_cell.dtype
@@ -260,8 +254,8 @@ def _backward(
         now = Factors(*[array.read(t) for array in factors])
         by_output = by_output + tf.cast(by_outputs[t], wide)
         by_new_output, by_new_cell = by_output, by_cell + by_output * now.output_to_cell
-        if choice is not None:
-            by_new_output, by_new_cell = choice.new[t] * by_new_output, choice.new[t] * by_new_cell
+        if mask is not None:
+            by_new_output, by_new_cell = mask[t] * by_new_output, mask[t] * by_new_cell
         parts = (
             by_new_cell * now.to_input,
             by_new_cell * now.to_forget,
@@ -271,9 +265,9 @@ def _backward(
         by_sum = tf.concat([tf.cast(part, precision) for part in parts], axis=0)
         by_output_before = tf.cast(tf.matmul(recurrent_kernel, by_sum), wide)
         by_cell_before = by_new_cell * now.cell_to_cell
-        if choice is not None:  # where the step does not count, what comes through it is 0
-            by_output_before += choice.old[t] * by_output
-            by_cell_before += choice.old[t] * by_cell
+        if mask is not None:  # where the step does not count, what comes through it is 0
+            old = 1 - mask[t]
+            by_output_before, by_cell_before = by_output_before + old * by_output, by_cell_before + old * by_cell
         return t - 1, by_output_before, by_cell_before, by_sums.write(t, by_sum)
 
     sums = tf.TensorArray(precision, size=time, element_shape=(recurrent_kernel.shape[-1], None))

@@ -38,7 +38,7 @@ class Attention(keras.layers.Layer):
             The contexts (batch, queries, units) and the weights (batch, queries, source_length), which sum to 1.
         """
         weights = self.weigh(self.score(queries, keys), mask[:, None, :])
-        return products(ops.cast(weights, values.dtype), values), weights
+        return product_of_each(ops.cast(weights, values.dtype), values), weights
 
     def weigh(self, scores: Any, mask: Any) -> Any:
         """Softmax over the last axis of the scores, in float32; masked positions get 0."""
@@ -46,16 +46,16 @@ class Attention(keras.layers.Layer):
         return ops.softmax(scores, axis=-1)
 
 
-def products(left: Any, right: Any, transposed: bool = False) -> Any:
+def product_of_each(left: Any, right: Any, transposed: bool = False) -> Any:
     """The matrix product of each sentence: (batch, rows, inner) by (batch, inner, columns).
 
-    Of a batch that is known to be one sentence, the plain product, which in TensorFlow takes half as long: a search
-    for one line asks in every step.
+    In a graph that was made for one sentence, as that of a program that translates line by line, it is the plain
+    product, which TensorFlow begins sooner than one of a batch; a greedy search asks in every step.
 
     Args:
         left: the rows.
         right: the columns.
-        transposed: whether they are (batch, columns, inner) instead.
+        transposed: whether they are (batch, columns, inner) instead; the plain product needs no transposed copy.
     """
     if left.shape[0] != 1 or right.shape[0] != 1:
         return ops.matmul(left, ops.transpose(right, (0, 2, 1)) if transposed else right)

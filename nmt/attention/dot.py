@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nmt.attention.base import Attention, products
+from nmt.attention.base import Attention, product_of_each
 
 
 class DotAttention(Attention):
@@ -16,7 +16,7 @@ class DotAttention(Attention):
 
     def score(self, queries: Any, keys: Any) -> Any:
         """Inner products; (batch, queries, source_length)."""
-        return products(queries, keys, transposed=True)
+        return product_of_each(queries, keys, transposed=True)
 
 
 def attention(units: int, heads: int) -> DotAttention:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from nmt.search.hypotheses import Hypotheses, Step
@@ -38,5 +39,7 @@ def greedy_search(
 
 
 def _likeliest(log_probs: Any, position: Any) -> Any:
-    _, places = ops.top_k(log_probs, 1)  # Keras' argmax looks for a negative zero before, in four more passes
+    if keras.backend.backend() != "tensorflow":
+        return ops.cast(ops.argmax(log_probs, axis=-1), "int32")
+    _, places = ops.top_k(log_probs, 1)  # of equals the first, too; there `ops.argmax` first looks for negative zeros
     return ops.cast(places[..., 0], "int32")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras import ops, tree
 
@@ -14,6 +14,28 @@ from nmt.search.rules import History, Rule, unchanged, within
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
 
 Choose = Callable[[Any, Any], Any]
+
+
+class Walk(NamedTuple):
+    """What the loop carries.
+
+    Attributes:
+        position: how many tokens there are; ().
+        last: the tokens that the next step reads; (batch, hypotheses).
+        state: the step's.
+        token_ids: the tokens so far; (batch, hypotheses, max_length).
+        log_probs: the model's, of the tokens so far; (batch, hypotheses).
+        totals: those that rules made of them, likewise.
+        done: whether the end of sentence was taken; (batch, hypotheses).
+    """
+
+    position: Any
+    last: Any
+    state: Any
+    token_ids: Any
+    log_probs: Any
+    totals: Any
+    done: Any
 
 
 def extend_one_by_one(
@@ -45,35 +67,37 @@ def extend_one_by_one(
     """
     batch, count = hypotheses
     goes_on = limits is None
-    keeps_log_probs, rule = rule is unchanged, within(limits, rule)
+    rule = within(limits, rule)
 
-    def unfinished(position: Any, _last: Any, _state: Any, _ids: Any, _log_probs: Any, _totals: Any, done: Any) -> Any:
+    def unfinished(*walk: Any) -> Any:
+        position, done = Walk(*walk).position, Walk(*walk).done
         return ops.logical_and(position < max_length, ops.logical_not(ops.all(done)))
 
-    def extend(position: Any, last: Any, state: Any, token_ids: Any, log_probs: Any, totals: Any, done: Any) -> Any:
+    def extend(*walk: Any) -> tuple[Any, ...]:
+        position, last, state, token_ids, log_probs, totals, done = walk
         own, _, state = step(ops.reshape(last, (-1,)), state)  # (rows, vocabulary)
         own = ops.reshape(own, (batch, count, own.shape[-1]))
         ruled = rule(own, History(token_ids, position))
         tokens = choose(ruled, position)
-        said = ops.where(done, 0.0, _at(own, tokens))
-        ranked = said if keeps_log_probs else ops.where(done, 0.0, _at(ruled, tokens))
+        log_probs = log_probs + ops.where(done, 0.0, _at(own, tokens))
+        totals = totals + ops.where(done, 0.0, _at(ruled, tokens))
         tokens = ops.where(done, PAD_ID, tokens)
         ends = ops.logical_and(tokens == END_ID, not goes_on)
         token_ids = write_token(token_ids, position, tokens)
-        return position + 1, tokens, state, token_ids, log_probs + said, totals + ranked, done | ends
+        return position + 1, tokens, state, token_ids, log_probs, totals, done | ends
 
-    start = (
-        ops.convert_to_tensor(0, "int32"),
-        ops.full((batch, count), START_ID, "int32"),
-        state if count == 1 else tree.map_structure(lambda x: ops.repeat(x, count, axis=0), state),
-        ops.full((batch, count, max_length), PAD_ID, "int32"),
-        ops.zeros((batch, count), "float32"),
-        ops.zeros((batch, count), "float32"),
-        ops.zeros((batch, count), "bool"),
+    start = Walk(
+        position=ops.convert_to_tensor(0, "int32"),
+        last=ops.full((batch, count), START_ID, "int32"),
+        state=state if count == 1 else tree.map_structure(lambda x: ops.repeat(x, count, axis=0), state),
+        token_ids=ops.full((batch, count, max_length), PAD_ID, "int32"),
+        log_probs=ops.zeros((batch, count), "float32"),
+        totals=ops.zeros((batch, count), "float32"),
+        done=ops.zeros((batch, count), "bool"),
     )
-    *_, token_ids, log_probs, totals, _ = ops.while_loop(unfinished, extend, start)
-    lengths = ops.sum(ops.cast(token_ids != PAD_ID, "int32"), axis=-1)
-    return Hypotheses(token_ids, log_probs, ranking.score(totals, lengths))
+    end = Walk(*ops.while_loop(unfinished, extend, tuple(start)))
+    lengths = ops.sum(ops.cast(end.token_ids != PAD_ID, "int32"), axis=-1)
+    return Hypotheses(end.token_ids, end.log_probs, ranking.score(end.totals, lengths))
 
 
 def _at(log_probs: Any, tokens: Any) -> Any:

@@ -90,6 +90,32 @@ def test_in_bfloat16_the_gradient_by_the_bias_is_summed_in_float32() -> None:
     assert difference < 0.005 * np.abs(by_bias["float64"]).max()
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_in_bfloat16_the_bias_is_not_rounded(training: bool) -> None:
+    bias = 1.0 + 2.0**-9  # its neighbours in bfloat16 are 1 and 1 + 2^-7
+    inputs, kernel = tf.ones((2, 1, 1), "bfloat16"), tf.fill((1, 16), tf.constant(-1.0, "bfloat16"))
+    weights = Weights(kernel, tf.zeros((4, 16), "bfloat16"), tf.fill((16,), bias))
+    product = bptt._product_of_columns(bptt._with_ones(inputs), weights) if training else None
+    product = product or bptt._product_of_rows(inputs, weights)
+    sums = product(0, tf.zeros((4, 2), "bfloat16"))
+    np.testing.assert_array_equal(sums, np.full((16, 2), 2.0**-9))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("batch", [1, None])
+def test_a_known_size_of_the_batch_stays_known(batch: int | None, training: bool) -> None:
+    _, weights = arguments(1, "float32")
+    shapes: list[list[int | None]] = []
+
+    @tf.function(input_signature=[tf.TensorSpec((batch, None, INPUTS)), tf.TensorSpec((batch, None), "bool")])
+    def walk(inputs: Any, mask: Any) -> None:
+        start = tf.zeros((tf.shape(inputs)[0], UNITS))
+        shapes.extend(part.shape.as_list() for part in lstm(inputs, start, start, mask, weights, training))
+
+    walk.get_concrete_function()
+    assert shapes == [[batch, None, UNITS], [batch, UNITS], [batch, UNITS]]
+
+
 def test_a_batch_of_no_rows_has_a_gradient() -> None:
     weights, state = arguments(3)[1], tf.zeros((0, UNITS), "float64")
     with tf.GradientTape() as tape:
