@@ -70,8 +70,8 @@ def extend_one_by_one(
     rule = within(limits, rule)
 
     def unfinished(*walk: Any) -> Any:
-        position, done = Walk(*walk).position, Walk(*walk).done
-        return ops.logical_and(position < max_length, ops.logical_not(ops.all(done)))
+        now = Walk(*walk)
+        return ops.logical_and(now.position < max_length, ops.logical_not(ops.all(now.done)))
 
     def extend(*walk: Any) -> tuple[Any, ...]:
         position, last, state, token_ids, log_probs, totals, done = walk
