@@ -17,9 +17,12 @@ from keras import ops
 
 from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
-LOGITS = 8_000_000  # of a block: in float32 32 MB, the most that glibc's malloc keeps ready for the next one
+LOGITS = 8_380_000  # of a block: in float32 not quite 32 MiB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
-# A block has a multiple of so many rows: each other size costs milliseconds for its products, and XLA 0.1 s.
+EVEN = (
+    256  # a full block has a multiple of so many rows: two threads take so many at a time, of 800 as long as of 1,024
+)
+# The last block has a multiple of so many: each other size costs milliseconds for its products, and XLA 0.1 s.
 MULTIPLE = 32
 PARTS = 16  # of a block: many rows are a multiple of the power of 2 below such a part, so that sizes stay few
 ONE_BY_ONE = 1  # else TensorFlow begins up to ten blocks at once
@@ -81,21 +84,21 @@ def has_blocks() -> bool:
 
 def most_rows(classes: int) -> int:
     """Of a block."""
-    return max(LEAST_ROWS, LOGITS // max(1, classes) // MULTIPLE * MULTIPLE)
+    return max(LEAST_ROWS, LOGITS // max(1, classes) // EVEN * EVEN)
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Rows that count, in blocks of the same size.
+    """Rows that count, in full blocks and a last one with what these leave.
 
     Attributes:
         loss: of labels, logits and weights, with its gradient by the logits.
         projection: makes the logits.
-        vectors: what it takes; each (count * size, units), at the end rows of zeros.
-        labels: (count * size,).
-        weights: (count * size,), at the end 0.
-        count: of the blocks.
-        size: rows of each.
+        vectors: what it takes; each (rows, units), at the end rows of zeros.
+        labels: (rows,).
+        weights: (rows,), at the end 0.
+        count: of the blocks, the last one included.
+        size: rows of a full one.
     """
 
     loss: SmoothedCrossEntropy
@@ -104,7 +107,7 @@ class Blocks:
     labels: Any
     weights: Any
     count: Any
-    size: Any
+    size: int
 
     def cut(self, i: Any, part: Any) -> Any:
         """The i-th block of something with a row for each row."""
@@ -141,15 +144,19 @@ def blockwise_loss(
     Returns:
         The sum.
     """
+    import tensorflow as tf
+
     if weights is None:
         weights = ops.ones(ops.shape(labels), "float32")
     elif len(weights.shape) == 1:
         weights = weights[:, None]
     weights = ops.cast(ops.broadcast_to(weights, ops.shape(labels)), "float32")
-    counted = ops.nonzero(ops.reshape(weights, (-1,)))[0]
-    count, size = _cut(ops.shape(counted)[0], most_rows(projection.classes))  # of the blocks
+    counts = tf.cast(tf.reshape(weights, (-1,)) != 0.0, tf.int32)
+    size = most_rows(projection.classes)
+    count, filled = _cut(tf.reduce_sum(counts), size)
     *rows, labels, weights = (
-        _with_zeros(ops.take(ops.reshape(part, (-1, *part.shape[2:])), counted, axis=0), count * size)
+        # Unlike that of a gather, its gradient puts the rows back without adding anything.
+        _with_zeros(tf.dynamic_partition(tf.reshape(part, (-1, *part.shape[2:])), counts, 2)[1], filled)
         for part in (*vectors, labels, weights)
     )
     blocks = Blocks(loss, projection, rows, labels, weights, count, size)
@@ -158,15 +165,16 @@ def blockwise_loss(
     return with_gradient_if_finite(total)
 
 
-def _cut(rows: Any, most: int) -> tuple[Any, Any]:
-    """Into how many blocks, at least one, and of how many rows each; the last one may be filled up."""
-    fair = -(-rows // ops.maximum(1, -(-rows // most)))
+def _cut(rows: Any, size: int) -> tuple[Any, Any]:
+    """Into how many blocks of a size, at least one, and of how many rows all are when the last one is filled up."""
+    count = ops.maximum(1, -(-rows // size))
+    full = (count - 1) * size
+    last = rows - full
     multiple, larger = MULTIPLE, 2 * MULTIPLE
-    while PARTS * larger <= most:
-        multiple = ops.where(fair >= PARTS * larger, larger, multiple)
+    while PARTS * larger <= size:
+        multiple = ops.where(last >= PARTS * larger, larger, multiple)
         larger *= 2
-    size = ops.minimum(ops.maximum(1, -(-fair // multiple)) * multiple, most)
-    return ops.maximum(1, -(-rows // size)), size
+    return count, full + ops.minimum(ops.maximum(1, -(-last // multiple)) * multiple, size)
 
 
 def _with_zeros(rows: Any, count: Any) -> Any:

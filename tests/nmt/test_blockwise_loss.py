@@ -24,7 +24,7 @@ WEIGHTS = np.array([[step < length for step in range(5)] for length in LENGTHS],
     ids=lambda param: "{}_rows_in_multiples_of_{}".format(*param),
 )
 def rows_a_block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Of twelve rows that count: one by one, in even and in uneven blocks, all at once, and with others beside them."""
+    """Of twelve rows that count: one by one, in full blocks and a smaller one, all at once, and filled up."""
     most, multiple = request.param
     _cut_into(monkeypatch, most, multiple)
     return int(most)
@@ -33,6 +33,7 @@ def rows_a_block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def _cut_into(monkeypatch: pytest.MonkeyPatch, most: int, multiple: int) -> None:
     monkeypatch.setattr(module, "LOGITS", most * CLASSES)
     monkeypatch.setattr(module, "LEAST_ROWS", 1)
+    monkeypatch.setattr(module, "EVEN", 1)
     monkeypatch.setattr(module, "MULTIPLE", multiple)
 
 
@@ -177,9 +178,17 @@ def test_weights_that_differ(rows_a_block: int, training: bool, sign: float) -> 
 
 @pytest.mark.parametrize(
     ("most", "multiple", "expected"),
-    [(5, 1, [4, 4, 4]), (8, 4, [8, 8]), (11, 5, [10, 10]), (100, 32, [32])],
+    [
+        (5, 1, [5, 5, 2]),
+        (8, 4, [8, 4]),
+        (8, 3, [8, 6]),
+        (11, 8, [11, 8]),
+        (11, 20, [11, 11]),
+        (12, 5, [12]),
+        (100, 32, [32]),
+    ],
 )
-def test_blocks_are_as_large_as_their_logits_allow_and_all_alike(
+def test_blocks_are_as_large_as_their_logits_allow_but_for_the_last(
     monkeypatch: pytest.MonkeyPatch, most: int, multiple: int, expected: list[int]
 ) -> None:
     """Of 15 rows twelve count."""
@@ -204,7 +213,7 @@ def test_blocks_are_as_large_as_their_logits_allow_and_all_alike(
 @pytest.mark.parametrize("classes", [2, 8_000, 15_000, 1_000_000])
 def test_a_block_of_any_vocabulary_has_some_rows_and_is_no_larger_than_it_may(classes: int) -> None:
     rows = module.most_rows(classes)
-    assert rows >= module.LEAST_ROWS and rows % module.MULTIPLE == 0
+    assert rows >= module.LEAST_ROWS and rows % module.EVEN == 0 and rows % module.MULTIPLE == 0
     assert rows == module.LEAST_ROWS or rows * classes <= module.LOGITS
 
 
@@ -214,10 +223,12 @@ def test_blocks_of_any_batch_have_few_sizes_and_are_hardly_filled_up(classes: in
     most = module.most_rows(classes)
     rows = np.unique(np.geomspace(1, 3 * most, 400).astype(int))
     cuts = {int(n): [int(x) for x in module._cut(tf.constant(int(n)), most)] for n in rows}
-    assert len({size for _, size in cuts.values()}) <= 120
-    for n, (count, size) in cuts.items():
-        assert (count - 1) * size < n <= count * size and size <= most and size % module.MULTIPLE == 0
-        assert count * size - n <= count * max(module.MULTIPLE, n / count / 8)
+    lasts = {filled - (count - 1) * most for count, filled in cuts.values()}
+    assert len(lasts) <= 120 and all(last % module.MULTIPLE == 0 for last in lasts)
+    for n, (count, filled) in cuts.items():
+        last = filled - (count - 1) * most
+        assert (count - 1) * most < n <= filled <= count * most
+        assert filled - n < max(module.MULTIPLE, last / 8)
 
 
 class Model(ProjectingModel):
