@@ -23,7 +23,7 @@ inputs.
 Where nothing else is said, arrays have time first and the batch last, as columns. TensorFlow's products pack their
 right side: so the few columns of a step, and not at every step the weights, which stand on the left as the product
 needs them. And the parts of z lie one behind the other. In training W, U and b are one matrix, by which the columns of
-h_{t-1}, x_t and 1 are multiplied; so the bias's gradient is a row of the weights', summed in float32 and rounded once.
+h_{t-1}, x_t and 1 are multiplied. The bias's gradient is a product with ones, summed in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -197,10 +197,11 @@ def _by_weights(outputs: Any, inputs: Any, sums: Any, weights: Weights) -> Weigh
         sums: the gradients by the sums z of all steps; (4 * units, time * batch).
         weights: whose gradients they are.
     """
-    columns = tf.concat([_over_time(outputs), _over_time(inputs)], axis=0)
-    parts = tf.matmul(columns, sums, transpose_b=True)
-    sizes = weights.recurrent_kernel.shape[0], weights.kernel.shape[0], 1, -1
-    by_recurrent_kernel, by_kernel, by_bias, _ = tf.split(parts, sizes)
+    sizes = weights.recurrent_kernel.shape[0], weights.kernel.shape[0]
+    columns = tf.concat([_over_time(outputs), _over_time(inputs[:, : sizes[1]])], axis=0)
+    by_recurrent_kernel, by_kernel = tf.split(tf.matmul(columns, sums, transpose_b=True), sizes)
+    # Not a row of the product above: oneDNN's two threads take 256 rows at a time, and of 800 as long as of 1,024.
+    by_bias = tf.matmul(tf.ones((1, tf.shape(sums)[1]), sums.dtype), sums, transpose_b=True)
     return Weights(by_kernel, by_recurrent_kernel, tf.cast(by_bias[0], weights.bias.dtype))
 
 
