@@ -19,9 +19,8 @@ from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
 LOGITS = 8_380_000  # of a block: in float32 not quite 32 MiB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
-EVEN = (
-    256  # a full block has a multiple of so many rows: two threads take so many at a time, of 800 as long as of 1,024
-)
+# A full block has a multiple of so many rows: two threads take so many at a time, of 800 as long as of 1,024.
+EVEN = 256
 # The last block has a multiple of so many: each other size costs milliseconds for its products, and XLA 0.1 s.
 MULTIPLE = 32
 PARTS = 16  # of a block: many rows are a multiple of the power of 2 below such a part, so that sizes stay few
