@@ -20,6 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nmt.allocator import start_tuned
+
+if __name__ == "__main__":  # as `nmt` does, before anything heavy is imported
+    start_tuned()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
@@ -31,7 +35,6 @@ from protocol import Sizes
 from systems.keras_nmt import config_of
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from nmt.cli.allocator import share_one_arena
 from nmt.cli.sleeping_threads import let_threads_sleep
 from nmt.losses import SmoothedCrossEntropy
 from nmt.optimizers import make_optimizer
@@ -45,8 +48,7 @@ PROFILED_STEPS = 4
 def main() -> int:
     """Measures and prints."""
     arguments = _arguments()
-    share_one_arena()  # these two as `nmt` does
-    let_threads_sleep()
+    let_threads_sleep()  # as `nmt` does
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         step = _steps(arguments, scratch)

@@ -16,7 +16,6 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from nmt.cli import config_commands, lm_commands
-from nmt.cli.allocator import share_one_arena
 from nmt.cli.average_command import average
 from nmt.cli.commands import evaluate, prepare, train
 from nmt.cli.export_command import export
@@ -110,5 +109,4 @@ app.add_typer(config_commands.app, name="config")
 
 def main() -> None:
     """Runs the command line."""
-    share_one_arena()
     app(prog_name="nmt")

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("errors", "allocator"),
     ("config", "files", "run_lock", "interruption"),
     ("tokenizer",),
     ("corpus",),

@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from protocol import Finished, Job, Stopwatch, read_lines, spread, times_of, work, write_lines
 
-from nmt.cli.allocator import share_one_arena
+from nmt.allocator import start_tuned
+
+if __name__ == "__main__":  # as `nmt` does, before anything heavy is imported
+    start_tuned()
+
 from nmt.cli.sleeping_threads import let_threads_sleep
 from nmt.cli.unused_imports import without_unused_imports
 
@@ -198,7 +202,6 @@ def _test_lines(job: Job) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    share_one_arena()  # these two as `nmt` does
-    let_threads_sleep()
+    let_threads_sleep()  # as `nmt` does
     tasks = {"train": train, "learn": learn, "translate": translate, "latency": latency}
     work(tasks, ("keras", "numpy", keras.backend.backend()))
