@@ -19,7 +19,8 @@ from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
 LOGITS = 8_380_000  # of a block: in float32 not quite 32 MiB, the most that glibc's malloc keeps ready for the next one
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
-# A full block has a multiple of so many rows: two threads take so many at a time, of 800 as long as of 1,024.
+# A full block has a multiple of so many rows where that is not many fewer: on two cores a product by 800 rows takes as
+# long as one by 1,024 (docs/speed.md).
 EVEN = 256
 # The last block has a multiple of so many: each other size costs milliseconds for its products, and XLA 0.1 s.
 MULTIPLE = 32
@@ -83,7 +84,9 @@ def has_blocks() -> bool:
 
 def most_rows(classes: int) -> int:
     """Of a block."""
-    return max(LEAST_ROWS, LOGITS // max(1, classes) // EVEN * EVEN)
+    rows = LOGITS // max(1, classes)
+    multiple = EVEN if rows % EVEN <= EVEN // 2 else MULTIPLE
+    return max(LEAST_ROWS, rows // multiple * multiple)
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,11 @@ def blockwise_loss(
     elif len(weights.shape) == 1:
         weights = weights[:, None]
     weights = ops.cast(ops.broadcast_to(weights, ops.shape(labels)), "float32")
-    counts = tf.cast(tf.reshape(weights, (-1,)) != 0.0, tf.int32)
+    counts = tf.not_equal(tf.reshape(weights, (-1,)), 0.0)
     size = most_rows(projection.classes)
-    count, filled = _cut(tf.reduce_sum(counts), size)
+    count, filled = _cut(tf.math.count_nonzero(counts, dtype=tf.int32), size)
     *rows, labels, weights = (
-        # Unlike that of a gather, its gradient puts the rows back without adding anything.
-        _with_zeros(tf.dynamic_partition(tf.reshape(part, (-1, *part.shape[2:])), counts, 2)[1], filled)
+        _with_zeros(_picked(tf.reshape(part, (-1, *part.shape[2:])), counts), filled)
         for part in (*vectors, labels, weights)
     )
     blocks = Blocks(loss, projection, rows, labels, weights, count, size)
@@ -164,8 +166,21 @@ def blockwise_loss(
     return with_gradient_if_finite(total)
 
 
+def _picked(rows: Any, counts: Any) -> Any:
+    """The rows (rows, ...) that count (rows,)."""
+    import tensorflow as tf
+
+    if tf.config.list_logical_devices("GPU"):  # where the gradient of a partition would go through the host
+        return tf.boolean_mask(rows, counts)
+    # The gradient of this puts rows back where that of a gather adds them up.
+    return tf.dynamic_partition(rows, tf.cast(counts, tf.int32), 2)[1]
+
+
 def _cut(rows: Any, size: int) -> tuple[Any, Any]:
-    """Into how many blocks of a size, at least one, and of how many rows all are when the last one is filled up."""
+    """How many blocks of that size the rows fill, the last one in part, at least one; and the rows of all these blocks.
+
+    The last block's rows are a multiple of `MULTIPLE`, of a larger one where they are many, so that sizes stay few.
+    """
     count = ops.maximum(1, -(-rows // size))
     full = (count - 1) * size
     last = rows - full

@@ -23,7 +23,7 @@ inputs.
 Where nothing else is said, arrays have time first and the batch last, as columns. TensorFlow's products pack their
 right side: so the few columns of a step, and not at every step the weights, which stand on the left as the product
 needs them. And the parts of z lie one behind the other. In training W, U and b are one matrix, by which the columns of
-h_{t-1}, x_t and 1 are multiplied. The bias's gradient is a product with ones, summed in float32 and rounded once.
+h_{t-1}, x_t and 1 are multiplied. The bias's gradient is a product with ones: summed in float32 at least, rounded once.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ def _by_weights(outputs: Any, inputs: Any, sums: Any, weights: Weights) -> Weigh
     sizes = weights.recurrent_kernel.shape[0], weights.kernel.shape[0]
     columns = tf.concat([_over_time(outputs), _over_time(inputs[:, : sizes[1]])], axis=0)
     by_recurrent_kernel, by_kernel = tf.split(tf.matmul(columns, sums, transpose_b=True), sizes)
-    # Not a row of the product above: oneDNN's two threads take 256 rows at a time, and of 800 as long as of 1,024.
+    # Not a row of the product above: on two cores one with 769 rows takes as long as one with 1,024 (docs/speed.md).
     by_bias = tf.matmul(tf.ones((1, tf.shape(sums)[1]), sums.dtype), sums, transpose_b=True)
     return Weights(by_kernel, by_recurrent_kernel, tf.cast(by_bias[0], weights.bias.dtype))
 

@@ -159,6 +159,15 @@ def test_weights_may_have_any_type(dtype: str) -> None:
     assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors), weights)), rel=1e-6)
 
 
+def test_a_weight_that_is_no_number_counts(rows_a_block: int) -> None:
+    two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(), batch()
+    weights = WEIGHTS.copy()
+    weights[1, 1] = math.nan
+    projection = two.as_projection()
+    total, changes = gradients(lambda v: blockwise_loss(loss, projection, v, labels, weights, True), vectors, two)
+    assert math.isnan(total) and all(np.isnan(gradient).all() for gradient in changes[2:])
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("training", [True, False])
 def test_weights_that_differ(rows_a_block: int, training: bool, sign: float) -> None:
@@ -210,11 +219,15 @@ def test_blocks_are_as_large_as_their_logits_allow_but_for_the_last(
     assert losses == [[n] * 3 for n in expected]
 
 
-@pytest.mark.parametrize("classes", [2, 8_000, 15_000, 1_000_000])
+@pytest.mark.parametrize("classes", [2, 8_000, 8_192, 10_000, 15_000, 16_384, 20_000, 1_000_000])
 def test_a_block_of_any_vocabulary_has_some_rows_and_is_no_larger_than_it_may(classes: int) -> None:
     rows = module.most_rows(classes)
-    assert rows >= module.LEAST_ROWS and rows % module.EVEN == 0 and rows % module.MULTIPLE == 0
-    assert rows == module.LEAST_ROWS or rows * classes <= module.LOGITS
+    assert rows >= module.LEAST_ROWS and rows % module.MULTIPLE == 0
+    assert rows == module.LEAST_ROWS or 0.75 * module.LOGITS < rows * classes <= module.LOGITS
+
+
+def test_a_block_for_eight_thousand_classes_fills_both_threads() -> None:
+    assert module.most_rows(8_000) == 4 * module.EVEN
 
 
 @pytest.mark.parametrize("classes", [300, 8_000])
@@ -228,7 +241,7 @@ def test_blocks_of_any_batch_have_few_sizes_and_are_hardly_filled_up(classes: in
     for n, (count, filled) in cuts.items():
         last = filled - (count - 1) * most
         assert (count - 1) * most < n <= filled <= count * most
-        assert filled - n < max(module.MULTIPLE, last / 8)
+        assert filled - n < max(module.MULTIPLE, last / module.PARTS)
 
 
 class Model(ProjectingModel):
