@@ -3,13 +3,13 @@
 from nmt.allocator import start_tuned
 
 
-def main() -> None:
-    """Runs the command line."""
+def program() -> None:
+    """The whole program; replaces the process that it is called in (see `start_tuned`)."""
     start_tuned()
-    from nmt.cli import main
+    from nmt import cli
 
-    main()
+    cli.main()
 
 
 if __name__ == "__main__":
-    main()
+    program()

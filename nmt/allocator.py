@@ -3,11 +3,12 @@
 One pool of memory for all threads: by default each thread gets one of its own, up to eight a core, and what one of them
 frees the others cannot have. A training needed 200 of 1,850 MB for that.
 
-Large pages: Linux hands memory out in pages of 4 KB, of which a processor has the addresses of some 2,000 at hand, 8
-MB. One step of a decoder reads more weights than that. In pages of 2 MB they are found at once (docs/speed.md has the
-figures). Where the kernel gives none, nothing changes.
+Large pages, from glibc 2.35 on: Linux hands memory out in pages of 4 KB, of which a processor has the addresses of some
+2,000 at hand, 8 MB. One step of a decoder reads more weights than that. In pages of 2 MB they are found at once
+(docs/speed.md has the figures). Where the kernel gives them to nobody, or to everybody, nothing changes.
 
-Only a program may decide this, so `nmt` does, not the library.
+Only a program may decide this, so `nmt` does, not the library. It is no part of `nmt.cli`, because importing that takes
+longer than starting again.
 """
 
 from __future__ import annotations
@@ -18,30 +19,44 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
+VARIABLE = "GLIBC_TUNABLES"
 TUNABLES = {"glibc.malloc.arena_max": "1", "glibc.malloc.hugetlb": "1"}
+STARTED = "nmt-started"  # python -X nmt-started=...: what the variable was before
 
 
 def start_tuned() -> None:
-    """Starts this program again from its beginning, with the same arguments, unless its allocator is told already.
+    """Replaces this process by the same program with the same arguments, whose allocator is told; once.
 
-    To be called first of all. Does nothing where the C library is another one, or where threads run that would end.
+    To be called first of all by a program. Whoever starts it can tell the allocator otherwise by `GLIBC_TUNABLES`; what
+    the program starts itself finds the variable as it was. Does nothing where the C library is another one, or where
+    threads run that would end.
     """
+    if STARTED in sys._xoptions:
+        _restore(str(sys._xoptions[STARTED]))
+        return
     environment = tuned(os.environ)
     if environment == os.environ or not _has_glibc() or not sys.executable or threading.active_count() > 1:
         return
+    before = os.environ.get(VARIABLE, "")
     with suppress(OSError):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+        os.execve(sys.executable, [sys.executable, "-X", f"{STARTED}={before}", *sys.orig_argv[1:]], environment)
 
 
 def tuned(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment that tells the allocator what it does not say by itself."""
-    given = environment.get("GLIBC_TUNABLES", "")
-    told = {setting.partition("=")[0] for setting in given.split(":")}
+    """The environment, in which the allocator is told all of `TUNABLES` that the given one says nothing of."""
+    given = environment.get(VARIABLE, "")
+    said = {setting.partition("=")[0] for setting in given.split(":")}
     if "MALLOC_ARENA_MAX" in environment:
-        told.add("glibc.malloc.arena_max")
+        said.add("glibc.malloc.arena_max")
     settings = [given] if given else []
-    settings += [f"{name}={value}" for name, value in TUNABLES.items() if name not in told]
-    return dict(environment) | ({"GLIBC_TUNABLES": ":".join(settings)} if settings else {})
+    settings += [f"{name}={value}" for name, value in TUNABLES.items() if name not in said]
+    return dict(environment) | ({VARIABLE: ":".join(settings)} if settings else {})
+
+
+def _restore(before: str) -> None:
+    os.environ[VARIABLE] = before
+    if not before:
+        del os.environ[VARIABLE]
 
 
 def _has_glibc() -> bool:

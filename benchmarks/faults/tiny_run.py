@@ -172,7 +172,7 @@ def train(folder: Path, before: Callable[[], None] | None = None) -> Result:
 
 
 def _nmt(folder: Path, arguments: tuple[str, ...], before: Callable[[], None] | None) -> None:
-    """What the forked process does: the same as `python -m nmt ARGUMENTS`."""
+    """What the forked process does: the same as `python -m nmt ARGUMENTS`, with the allocator as it is."""
     os.chdir(folder)
     redirect_output(Path("output.log"))
     if before is not None:

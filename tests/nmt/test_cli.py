@@ -46,7 +46,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
 
 def test_help_is_there_at_once() -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert start("from nmt.cli import main; main()", "--help").returncode == 0
+    assert start("from nmt.__main__ import program; program()", "--help").returncode == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     # The processor's time: what a clock shows depends on who else is at work.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
@@ -146,7 +146,7 @@ def test_debug_lets_the_traceback_through(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_broken_pipe_ends_quietly() -> None:
-    code = "from nmt.cli import main; main()"
+    code = "from nmt.__main__ import program; program()"
     command = f'{sys.executable} -c "{code}" config schema | head -c 10 > /dev/null; echo ${{PIPESTATUS[0]}}'
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=300)
