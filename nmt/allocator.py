@@ -54,9 +54,10 @@ def tuned(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _restore(before: str) -> None:
-    os.environ[VARIABLE] = before
-    if not before:
-        del os.environ[VARIABLE]
+    if before:
+        os.environ[VARIABLE] = before
+    else:
+        os.environ.pop(VARIABLE, None)
 
 
 def _has_glibc() -> bool:

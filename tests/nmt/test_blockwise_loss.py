@@ -159,6 +159,14 @@ def test_weights_may_have_any_type(dtype: str) -> None:
     assert float(found) == pytest.approx(float(loss(labels, two.project(*vectors), weights)), rel=1e-6)
 
 
+def test_rows_are_picked_alike_on_every_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, counts = tf.reshape(tf.range(12.0), (6, 2)), tf.constant([True, False, True, True, False, False])
+    picked = module._picked(rows, counts)
+    np.testing.assert_array_equal(picked, rows.numpy()[[0, 2, 3]])
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    np.testing.assert_array_equal(module._picked(rows, counts), picked)
+
+
 def test_a_weight_that_is_no_number_counts(rows_a_block: int) -> None:
     two, loss, (vectors, labels) = Two(), SmoothedCrossEntropy(), batch()
     weights = WEIGHTS.copy()
