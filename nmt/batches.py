@@ -81,6 +81,8 @@ class BatchPlan:
         DataError: the mixture has not as many rows as `pairs`, or its weights are too small for a single one.
     """
 
+    one_shape = False  # of all batches
+
     def __init__(
         self,
         pairs: TokenPairs,

@@ -74,6 +74,8 @@ class SegmentPlan:
         DataError: the text is empty.
     """
 
+    one_shape = True  # of all batches
+
     def __init__(
         self,
         stream: np.ndarray,

@@ -26,7 +26,8 @@ from nmt.losses import SmoothedCrossEntropy
 from nmt.optimizers import make_optimizer
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
-from nmt.training.steps import take_step, trace_all_shapes
+from nmt.training.graphs import make_update
+from nmt.training.steps import take_step
 
 TOLERANCE = 1e-6
 BATCHES, ROWS = 4, 8
@@ -54,13 +55,14 @@ def compare(optimizer: str, steps: int, seed: int) -> float:
     keras.utils.set_random_seed(seed)
     at_once, in_parts = (make_model(optimizer, batches) for batches in (1, BATCHES))
     copy_weights(at_once, in_parts)
+    whole, part = (make_update(model, one_shape=False) for model in (at_once, in_parts))
     before = [keras.ops.convert_to_numpy(weight) for weight in at_once.trainable_variables]
     generator = np.random.default_rng(seed)
     for _ in range(steps):
         parts = [random_rows(generator, longest) for longest in (4, 6, 9, 12)]
         together = [row for rows in parts for row in rows]
-        take_step(at_once, [make_batch(together)], LEARNING_RATE, no_advice)
-        take_step(in_parts, [make_batch(rows) for rows in parts], LEARNING_RATE, no_advice)
+        take_step(at_once.optimizer, whole, [make_batch(together)], LEARNING_RATE, no_advice)
+        take_step(in_parts.optimizer, part, [make_batch(rows) for rows in parts], LEARNING_RATE, no_advice)
     if largest_difference(before, at_once.trainable_variables) < 1e-3:
         raise SystemExit(f"{optimizer}: nothing was learned, so nothing is compared")
     return largest_difference(at_once.trainable_variables, in_parts.trainable_variables)
@@ -80,7 +82,6 @@ def make_model(optimizer: str, batches: int) -> Any:
     guarded = make_optimizer(training)
     guarded.build(model.trainable_variables)
     model.compile(optimizer=guarded, loss=SmoothedCrossEntropy(0.1))
-    trace_all_shapes(model, [make_batch(random_rows(np.random.default_rng(0), longest)) for longest in (4, 12)])
     return model
 
 

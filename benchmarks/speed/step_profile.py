@@ -38,7 +38,8 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 from nmt.cli.sleeping_threads import let_threads_sleep
 from nmt.losses import SmoothedCrossEntropy
 from nmt.optimizers import make_optimizer
-from nmt.training.steps import take_step, trace_all_shapes
+from nmt.training.graphs import make_update
+from nmt.training.steps import take_step
 from nmt.training.translation_task import TranslationTask
 
 WARM_UP_STEPS = 4
@@ -78,12 +79,12 @@ def _steps(arguments: argparse.Namespace, scratch: str) -> Callable[[], int]:
     optimizer = make_optimizer(task.settings)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, loss=SmoothedCrossEntropy(task.settings.label_smoothing))
-    trace_all_shapes(model, task.trial_batches)
+    update = make_update(model, task.plan.one_shape)
     batches = task.plan.batches(0)
 
     def step() -> int:
         batch = next(batches)
-        take_step(model, [batch], task.settings.learning_rate, task.memory_advice)
+        take_step(optimizer, update, [batch], task.settings.learning_rate, task.memory_advice)
         return batch.target_tokens
 
     return step

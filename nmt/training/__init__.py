@@ -1,11 +1,12 @@
 """Training: batches through the model, validations, checkpoints, resume.
 
-The loop between the steps is plain Python; a step is Keras' own `train_on_batch`. What a training remembers is the
+The loop between the steps is plain Python; what a step computes is a graph. What a training remembers is the
 model, the optimizer and a `TrainingState`, so a run that was killed goes on from its last checkpoint as if nothing had
 happened.
 
     task.py                        what a kind of model brings: plan, model, validation, checks, words
-    steps.py                       one step: several batches through Keras
+    graphs.py                      what is computed of a batch: an update, or a loss alone
+    steps.py                       one step: several batches and one update
     gains.py                       which checkpoints are the best, and is anything still gained?
     loop.py                        epochs, saves, and every reason to stop
     agreement.py                   does this run folder belong to this configuration and corpus?

@@ -19,8 +19,6 @@ from nmt.training.task import Task
 class LanguageModelTask(Task):
     """Learns to go on with a prepared text.
 
-    All segments have one shape, so no batch is tried beforehand.
-
     Args:
         config: the whole configuration.
 

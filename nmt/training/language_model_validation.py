@@ -12,6 +12,7 @@ from nmt.language_model import LanguageModel
 from nmt.losses import SmoothedCrossEntropy
 from nmt.prepared_text import PreparedText
 from nmt.segments import SegmentPlan
+from nmt.training.graphs import make_loss
 from nmt.training.steps import MemoryAdvice, mean_loss
 from nmt.training.task import ValidationFigures
 
@@ -37,6 +38,7 @@ class LanguageModelValidation:
         self.memory_advice = memory_advice
         self.model = LanguageModel(config.model, text.tokenizer().size, training.streams)
         self.model.compile(loss=SmoothedCrossEntropy())
+        self.loss = make_loss(self.model, self.plan.one_shape)
 
     def run(self, model: Any, average: Mapping[str, Any] | None, check: Callable[[], None]) -> ValidationFigures:
         """Scores a model's weights.
@@ -47,5 +49,5 @@ class LanguageModelValidation:
             check: called between segments; raises to give up.
         """
         copy_weights(model, self.model, average)
-        loss, tokens = mean_loss(self.model, self.plan.batches(0), self.memory_advice, check)
+        loss, tokens = mean_loss(self.loss, self.plan.batches(0), self.memory_advice, check)
         return ValidationFigures(loss, bits_per_character=loss * tokens / (math.log(2.0) * self.characters))

@@ -24,7 +24,8 @@ from nmt.run_lock import locked
 from nmt.schedules import make_schedule
 from nmt.tensorboard_log import TensorBoardLog
 from nmt.training.gains import after_round
-from nmt.training.steps import steps_of, take_step, trace_all_shapes
+from nmt.training.graphs import make_update
+from nmt.training.steps import steps_of, take_step
 from nmt.training.task import Task, TrainingBatch
 
 LOG_EVERY_STEPS = 50
@@ -70,7 +71,7 @@ class Training:
         self.interruption = interruption
         self.schedule = make_schedule(self.settings, self.steps_per_epoch)
         self.model = self._make_model()
-        trace_all_shapes(self.model, task.trial_batches)
+        self.update = make_update(self.model, task.plan.one_shape)
         self.state = run.restore(self.model, reporter.note)
         run.prune(self.state, self.settings.keep_last)  # what a kill left of the last save
         metrics = MetricsLog(run.folder / "metrics.jsonl", self.state.step, self.state.validated_step)
@@ -133,7 +134,7 @@ class Training:
     def _take_step(self, batches: list[TrainingBatch], meter: Meter) -> None:
         started = time.monotonic()
         rate = self.schedule(self.state.step, self.state.rate_scale)
-        loss = take_step(self.model, batches, rate, self.task.memory_advice)
+        loss = take_step(self.model.optimizer, self.update, batches, rate, self.task.memory_advice)
         self.state = replace(self.state, step=self.state.step + 1, epoch_step=self.state.epoch_step + 1)
         skipped = int(self.model.optimizer.skipped_in_a_row)
         if skipped >= self.settings.skip_limit:

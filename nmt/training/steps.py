@@ -1,4 +1,4 @@
-"""One step of a training: the batches of a step through Keras, weighted by their tokens, and one update.
+"""One step of a training: its batches, weighted by their tokens, and one update.
 
 Knows models and batches, and nothing of epochs or checkpoints.
 """
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-import keras
 import numpy as np
 
 from nmt.errors import TrainingError
+from nmt.training.graphs import OfBatch
 from nmt.training.task import TrainingBatch
 
 MemoryAdvice = Callable[[BaseException, tuple[int, ...]], str | None]
@@ -34,11 +34,14 @@ def steps_of(batches: Iterable[TrainingBatch], size: int) -> Iterator[list[Train
             yield step
 
 
-def take_step(model: Any, batches: Sequence[TrainingBatch], learning_rate: float, advice: MemoryAdvice) -> float:
+def take_step(
+    optimizer: Any, update: OfBatch, batches: Sequence[TrainingBatch], learning_rate: float, advice: MemoryAdvice
+) -> float:
     """One update from the gradient of the mean loss over all target tokens of the batches.
 
     Args:
-        model: compiled with an optimizer of `nmt.optimizers` and a loss that is a weighted sum.
+        optimizer: of `nmt.optimizers`.
+        update: hands it the gradient of a batch's loss, a weighted sum (see `make_update`).
         batches: of the step.
         learning_rate: of the step.
         advice: what to change where the memory does not suffice (see `Task.memory_advice`).
@@ -50,23 +53,23 @@ def take_step(model: Any, batches: Sequence[TrainingBatch], learning_rate: float
         TrainingError: the memory does not suffice for a batch.
     """
     tokens = sum(batch.target_tokens for batch in batches)
-    model.optimizer.learning_rate = learning_rate
+    optimizer.learning_rate = learning_rate
     loss = 0.0
     for i, batch in enumerate(batches, start=1):
-        if len(batches) > 1 or model.optimizer.accumulates:
-            model.optimizer.completes_step.assign(int(i == len(batches)))
+        if len(batches) > 1 or optimizer.accumulates:
+            optimizer.completes_step.assign(int(i == len(batches)))
         with memory_for(batch, advice):
-            loss += float(model.train_on_batch(*arguments(batch, batch.weights / np.float32(max(1, tokens)))))
+            loss += float(update(*arguments(batch, batch.weights / np.float32(max(1, tokens)))))
     return loss
 
 
 def mean_loss(
-    model: Any, batches: Iterable[TrainingBatch], advice: MemoryAdvice, check: Callable[[], None]
+    loss: OfBatch, batches: Iterable[TrainingBatch], advice: MemoryAdvice, check: Callable[[], None]
 ) -> tuple[float, int]:
     """The mean loss a target token of a model in its present state, without an update.
 
     Args:
-        model: compiled with a loss that is a weighted sum.
+        loss: of a batch, a weighted sum (see `make_loss`).
         batches: in the order in which the model sees them.
         advice: as in `take_step`.
         check: called before each batch; raises to give up.
@@ -78,7 +81,7 @@ def mean_loss(
     for batch in batches:
         check()
         with memory_for(batch, advice):
-            total += float(model.test_on_batch(*arguments(batch, batch.weights)))
+            total += float(loss(*arguments(batch, batch.weights)))
         tokens += batch.target_tokens
     return total / max(1, tokens), tokens
 
@@ -95,26 +98,6 @@ def memory_for(batch: TrainingBatch, advice: MemoryAdvice) -> Iterator[None]:
         raise TrainingError(text) from error
 
 
-def trace_all_shapes(model: Any, batches: Sequence[TrainingBatch]) -> None:
-    """Makes the training step's graph for every shape before the first step; the model is left as it was.
-
-    TensorFlow makes the first graph for the first batch's shape alone, and its results differ in the last bit from
-    those of the general graph, which comes with the second shape. A resumed training would meet its first graph at
-    another step than the uninterrupted one.
-
-    Args:
-        model: compiled.
-        batches: two whose sizes all differ, among each other too.
-    """
-    variables = [*model.variables, *model.optimizer.variables]
-    values = [keras.ops.convert_to_numpy(variable) for variable in variables]
-    for batch in batches:
-        model.train_on_batch(*arguments(batch, batch.weights))
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
-    model.reset_metrics()
-
-
 def arguments(batch: TrainingBatch, weights: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """What Keras' `train_on_batch` and `test_on_batch` take; weights are (rows, length)."""
+    """What a function of `nmt.training.graphs` takes; weights are (rows, length)."""
     return batch.inputs, batch.labels, weights

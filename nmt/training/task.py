@@ -43,6 +43,7 @@ class Plan(Protocol):
     """The batches of every epoch; a position in a training is (epoch, step)."""
 
     steps_per_epoch: int
+    one_shape: bool  # of all batches
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[TrainingBatch]:
         """The batches of an epoch from a step on."""
@@ -87,8 +88,6 @@ class Task(ABC):
         corpus_pairs: pairs of each part of it, where it has pairs.
         tokenizers: of the subword models that the run folder carries.
         plan: the batches of the training part.
-        trial_batches: of shapes so different that the step's graph is made for all shapes (see `nmt.training.steps`);
-            none where every batch has the same.
         validates_start: whether the model has learned something before its first step, so that it is worth measuring.
         another_run: what to do where the settings of this run do not work.
     """
@@ -98,7 +97,6 @@ class Task(ABC):
     corpus_pairs: Mapping[str, int] = MappingProxyType({})
     tokenizers: Sequence[Tokenizer]
     plan: Plan
-    trial_batches: Sequence[TrainingBatch] = ()
     validates_start: bool = False
     another_run: str = "A run keeps its settings: remove its folder, or take another name"
 

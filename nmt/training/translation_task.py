@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from nmt.announcement import announcement
-from nmt.batches import Batch, BatchPlan
+from nmt.batches import BatchPlan
 from nmt.config import Config
 from nmt.corpus import PreparedCorpus
 from nmt.memory import out_of_memory_advice
 from nmt.noise import make_noise
 from nmt.run_folder import RunFolder
 from nmt.seq2seq import Seq2Seq
-from nmt.tokenizer import END_ID, Tokenizer
+from nmt.tokenizer import Tokenizer
 from nmt.training.agreement import check_corpus, check_run
 from nmt.training.task import Task
 from nmt.training.translation_validation import TranslationValidation
@@ -55,7 +53,6 @@ class TranslationTask(Task):
             batch_sentences=training.batch_sentences,
             noise=make_noise(config, self.tokenizers),
         )
-        self.trial_batches = [_trial_batch(size) for size in (1, 2)]
         self.validates_start = training.start_from is not None
 
     def check(self, run: RunFolder) -> None:
@@ -87,9 +84,3 @@ class TranslationTask(Task):
         """Names the batch, rows x source tokens x target tokens, and the setting to lower."""
         advice = out_of_memory_advice(error, shape, self.config.training)
         return advice and f"{advice}. {self.another_run}"
-
-
-def _trial_batch(size: int) -> Batch:
-    """A batch whose number of rows and lengths differ from each other, and from those of another size."""
-    source_ids, target_ids = (np.full((size, size + more), END_ID, np.int32) for more in (2, 4))
-    return Batch(source_ids, target_ids, target_ids, np.ones(target_ids.shape, np.float32))

@@ -15,6 +15,7 @@ from nmt.losses import SmoothedCrossEntropy
 from nmt.memory import is_out_of_memory
 from nmt.metrics import bleu, chrf
 from nmt.seq2seq_run import make_seq2seq
+from nmt.training.graphs import make_loss
 from nmt.training.steps import MemoryAdvice, mean_loss
 from nmt.training.task import ValidationFigures
 from nmt.translation.translator import Translator
@@ -42,6 +43,7 @@ class TranslationValidation:
         source, target = corpus.tokenizers()
         self.model = make_seq2seq(config, source, target)
         self.model.compile(loss=SmoothedCrossEntropy())
+        self.loss = make_loss(self.model, self.plan.one_shape)
         # No other model has a vote here: it may be changed while a training goes on, and BLEU chooses checkpoints.
         limits = config.decoding.model_dump(include=set(Limits.model_fields))
         greedy = DecodingConfig(beam_size=1, **limits)
@@ -56,7 +58,7 @@ class TranslationValidation:
             check: called between batches; raises to give up.
         """
         copy_weights(model, self.model, average)
-        loss, _ = mean_loss(self.model, self.plan.batches(0), self.memory_advice, check)
+        loss, _ = mean_loss(self.loss, self.plan.batches(0), self.memory_advice, check)
         hypotheses = self._translate(check)
         scores = bleu(hypotheses, self.references).score, chrf(hypotheses, self.references).score
         return ValidationFigures(loss, *scores)

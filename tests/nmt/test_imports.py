@@ -58,6 +58,7 @@ LAZY_TENSORFLOW = (
     "nmt/cells/lstm.py",
     "nmt/dense.py",
     "nmt/dropout.py",
+    "nmt/training/graphs.py",
 )
 DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus", "prepared_text"}
 WORDS_WITHOUT_MEANING = {"utils", "util", "helpers", "helper", "misc", "common"}

@@ -22,7 +22,7 @@ from nmt.checkpoints import load_state
 from nmt.errors import CorruptFileError, TrainingError
 from nmt.run_folder import RunFolder
 from nmt.run_lock import locked
-from nmt.training import train
+from nmt.training import steps, train
 
 
 def test_a_step_that_is_not_finite_is_skipped_and_counted(
@@ -71,8 +71,8 @@ def test_weights_that_are_not_finite_are_never_saved(
 ) -> None:
     """An update may spoil the weights after a finite loss: the checkpoint before must stay."""
 
-    def spoil_weights(model: Any, batches: list[Batch]) -> None:
-        weight = model.trainable_variables[0]
+    def spoil_weights(optimizer: Any, batches: list[Batch]) -> None:
+        weight = optimizer._trainable_variables[0]
         weight.assign(np.full(weight.shape, np.nan))
 
     at_step(monkeypatch, 4, spoil_weights)
@@ -117,6 +117,6 @@ def test_out_of_memory_names_the_batch_and_the_setting(
     def exhausted(*arguments: Any) -> Any:
         raise MemoryError
 
-    at_step(monkeypatch, 2, lambda model, batches: monkeypatch.setattr(model, "train_on_batch", exhausted))
+    at_step(monkeypatch, 2, lambda optimizer, batches: monkeypatch.setattr(steps, "arguments", exhausted))
     with pytest.raises(TrainingError, match=r"out of memory at a batch of .*training.batch_tokens from 160 to 80"):
         train(tiny_config(), recorder)

@@ -31,6 +31,7 @@ from nmt.segments import SegmentPlan
 from nmt.tokenizer import END_ID, Tokenizer
 from nmt.training import language_model_task, loop, train, train_language_model
 from nmt.training.agreement import check_text
+from nmt.training.graphs import make_update
 from nmt.training.language_model_validation import LanguageModelValidation
 from nmt.training.steps import take_step
 from nmt.translation.translator import load_translator
@@ -129,7 +130,8 @@ def gradient_of_steps(segment_length: int, streams: int = 1) -> list[np.ndarray]
     model.compile(optimizer, SmoothedCrossEntropy(), run_eagerly=True)  # a graph for so few steps takes longer
     model.optimizer.build(model.trainable_variables)
     before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
-    take_step(model, list(plan.batches(0)), 1.0, lambda error, shape: None)
+    update = make_update(model, plan.one_shape)
+    take_step(optimizer, update, list(plan.batches(0)), 1.0, lambda error, shape: None)
     after = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     return [old - new for old, new in zip(before, after, strict=True)]
 
@@ -316,10 +318,10 @@ def test_the_run_folder_holds_the_one_subword_model(trained: tuple[RunFolder, An
 def test_out_of_memory_names_the_segment_and_the_setting(
     corpus_folder: Path, recorder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def exhausted(*arguments: Any) -> Any:
+    def exhausted(*arguments: Any, **named: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(LanguageModel, "train_on_batch", exhausted)
+    monkeypatch.setattr(LanguageModel, "compute_loss", exhausted)
     with pytest.raises(TrainingError, match=r"a segment of 4 x 8 \(streams x tokens\); lower training\.segment_length"):
         train_language_model(make_config(), recorder)
 

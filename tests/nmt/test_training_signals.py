@@ -34,7 +34,7 @@ def test_a_signal_saves_and_stops(
     whole = train(named(tiny_config(), "whole"), recorder)
     stopped = named(tiny_config(), "stopped")
     with monkeypatch.context() as patch:
-        at_step(patch, 3, lambda model, batches: os.kill(os.getpid(), signal.Signals[name]))
+        at_step(patch, 3, lambda optimizer, batches: os.kill(os.getpid(), signal.Signals[name]))
         with pytest.raises(Interrupted, match=f"interrupted by {name}; step 3 is saved, run the same command again"):
             train(stopped, recorder)
     run = RunFolder(Path("runs/stopped"))

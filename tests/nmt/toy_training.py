@@ -64,18 +64,18 @@ class Killed(Exception):
 
 
 def at_step(patch: pytest.MonkeyPatch, number: int, action: Callable[[Any, list[Batch]], None]) -> None:
-    """Does something to the model or the batches before a step, counted from 1 in this process."""
+    """Does something to the optimizer or the batches before a step, counted from 1 in this process."""
     original, numbers = loop.take_step, iter(range(1, 1_000_000))
 
-    def acting(model: Any, batches: list[Batch], *arguments: Any) -> float:
+    def acting(optimizer: Any, update: Any, batches: list[Batch], *arguments: Any) -> float:
         if next(numbers) == number:
-            action(model, batches)
-        return original(model, batches, *arguments)
+            action(optimizer, batches)
+        return original(optimizer, update, batches, *arguments)
 
     patch.setattr(loop, "take_step", acting)
 
 
-def die(model: Any, batches: list[Batch]) -> None:
+def die(optimizer: Any, batches: list[Batch]) -> None:
     raise Killed
 
 
@@ -87,7 +87,7 @@ def spoil_step(patch: pytest.MonkeyPatch, number: int) -> None:
         return original(batch, weights * (armed.pop() if armed else 1.0))
 
     patch.setattr(steps, "arguments", poisoned)
-    at_step(patch, number, lambda model, batches: armed.append(np.float32(math.nan)))
+    at_step(patch, number, lambda optimizer, batches: armed.append(np.float32(math.nan)))
 
 
 def last(run: RunFolder) -> Path:
