@@ -115,7 +115,8 @@ class PreparedCorpus:
         """Source and target sentences of a part, in their order."""
         from pyarrow import parquet
 
-        table = parquet.read_table(self.folder / f"{part}.parquet", columns=["source", "target"])
+        with parquet.ParquetFile(self.folder / f"{part}.parquet") as file:  # whose read_table imports pandas, too
+            table = file.read(columns=["source", "target"])
         return table.column("source").to_pylist(), table.column("target").to_pylist()
 
 
@@ -164,8 +165,16 @@ def _token_lists(column: Any) -> TokenLists:
     """Of a column of Arrow, of type list<int32>."""
     chunks = [chunk for chunk in column.chunks if len(chunk)]
     if len(chunks) == 1 and chunks[0].offset == 0:  # without a copy: one record batch is what data_prep writes
-        return TokenLists(chunks[0].values.to_numpy(), chunks[0].offsets.to_numpy())
-    values = [chunk.flatten().to_numpy() for chunk in chunks]
-    lengths = [np.diff(chunk.offsets.to_numpy()) for chunk in chunks]
+        return TokenLists(numbers_of(chunks[0].values), numbers_of(chunks[0].offsets))
+    values = [numbers_of(chunk.flatten()) for chunk in chunks]
+    lengths = [np.diff(numbers_of(chunk.offsets)) for chunk in chunks]
     offsets = np.concatenate([[0], *[np.asarray(length) for length in lengths]]).cumsum()
     return TokenLists(np.concatenate(values) if values else np.zeros(0, np.int32), offsets)
+
+
+def numbers_of(array: Any) -> np.ndarray:
+    """An array of Arrow, of integers that are all there, without a copy; it cannot be written to.
+
+    Arrow's own `to_numpy` imports pandas, where it is installed: 50 MB for nothing.
+    """
+    return np.from_dlpack(array)
