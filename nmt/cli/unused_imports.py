@@ -1,8 +1,8 @@
 """Keras' import without what Keras imports besides, where it is installed, and `nmt` has no use for.
 
-Keras accepts pandas' tables as data and draws galleries of pictures by matplotlib. Both, with the pyarrow that pandas
-imports, are 90 MB of memory and most of a second of each start. Only a program may decide this, so the command line
-does, not the library.
+Keras accepts pandas' tables as data, draws galleries of pictures by matplotlib, reads pictures by PIL and keeps weights
+in HDF5 by h5py. All of them, with the pyarrow that pandas imports, are 100 MB of memory and most of a second of each
+start. Only a program may decide this, so the command line does, not the library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-UNUSED = "pandas", "matplotlib"
+UNUSED = "pandas", "matplotlib", "h5py", "PIL"
 
 
 @contextmanager
