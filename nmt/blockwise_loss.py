@@ -116,8 +116,10 @@ class Blocks:
         return part[i * self.size : (i + 1) * self.size]
 
     def project(self, vectors: Sequence[Any], values: Sequence[Any]) -> Any:
-        """Logits of a block's vectors, with given values of the projection's variables."""
-        with keras.StatelessScope(state_mapping=list(zip(self.projection.variables, values, strict=True))):
+        """Logits of a block's vectors, with given values of the projection's variables, in any precision."""
+        with keras.StatelessScope() as scope:
+            for variable, value in zip(self.projection.variables, values, strict=True):
+                scope.add_update((variable, value))  # its constructor would cast them back to the variables' precision
             return self.projection.project(*vectors)
 
     def loss_of(self, i: Any, logits: Any) -> tuple[Any, Any]:
@@ -214,15 +216,17 @@ def _with_gradient(blocks: Blocks, values: list[Any]) -> Any:
     import tensorflow as tf
 
     def walk(*inputs: Any) -> tuple[Any, Callable[[Any], list[Any]]]:
-        parts, variables = inputs[: len(blocks.vectors)], list(inputs[len(blocks.vectors) :])
+        parts, variables = inputs[: len(blocks.vectors)], inputs[len(blocks.vectors) :]
+        cast = [tf.cast(variable, parts[0].dtype) for variable in variables]  # here, else each block would do it
 
         def block(i: Any) -> tuple[Any, list[Any], list[Any]]:
             vectors = [blocks.cut(i, part) for part in parts]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch([vectors, variables])
-                logits = blocks.project(vectors, variables)
+                tape.watch([vectors, cast])
+                logits = blocks.project(vectors, cast)
             loss, by_logits = blocks.loss_of(i, logits)
-            return loss, *tape.gradient(logits, [vectors, variables], by_logits)
+            by_vectors, by_cast = tape.gradient(logits, [vectors, cast], by_logits)
+            return loss, by_vectors, [tf.cast(a, b.dtype) for a, b in zip(by_cast, variables, strict=True)]
 
         def add_block(i: Any, total: Any, arrays: list[Any], sums: list[Any]) -> tuple[Any, ...]:
             loss, by_vectors, by_variables = block(i)
@@ -232,7 +236,9 @@ def _with_gradient(blocks: Blocks, values: list[Any]) -> Any:
         loss, by_vectors, by_variables = block(0)  # so that nothing has to be added to zeros
         arrays = [tf.TensorArray(part.dtype, blocks.count, infer_shape=False) for part in parts]
         arrays = [array.write(0, gradient) for array, gradient in zip(arrays, by_vectors, strict=True)]
-        start = tf.constant(1), loss, arrays, by_variables
+        with tf.control_dependencies([loss, *by_vectors, *by_variables]):  # else the second block begins beside it
+            second = tf.constant(1)
+        start = second, loss, arrays, by_variables
         _, total, arrays, by_variables = tf.while_loop(
             lambda i, *_: i < blocks.count, add_block, start, parallel_iterations=ONE_BY_ONE
         )
