@@ -147,7 +147,7 @@ def _product_of_columns(inputs: Any, weights: Weights) -> Product:
     turned = tf.transpose(tf.concat(rows, axis=0))
 
     def product(t: Any, output: Any) -> Any:
-        return tf.cast(tf.matmul(turned, tf.concat([output, inputs[t]], axis=0)), bias.dtype)
+        return tf.matmul(turned, tf.concat([output, inputs[t]], axis=0))
 
     return product
 
@@ -211,7 +211,8 @@ def _forward(
     """Every step: all outputs from the first one on, arrays of `Factors`, the last output and the last cell state."""
 
     def step(t: Any, output: Any, cell: Any, outputs: Any, factors: list[Any]) -> tuple[Any, ...]:
-        z_i, z_f, z_g, z_o = tf.split(product(t, output), 4)
+        # Cast one by one: else what is kept of one of them may keep the memory of all four.
+        z_i, z_f, z_g, z_o = (tf.cast(z, cell.dtype) for z in tf.split(product(t, output), 4))
         i, f, g, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.tanh(z_g), tf.sigmoid(z_o)
         new_cell = f * cell + i * g
         squashed = tf.tanh(new_cell)
