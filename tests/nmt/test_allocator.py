@@ -1,4 +1,4 @@
-"""What glibc does in a program that started itself again: pools of memory of four threads, and pages."""
+"""What memory does in a program that told it: TensorFlow's pool; glibc's, of four threads, and its pages."""
 
 from __future__ import annotations
 
@@ -120,6 +120,25 @@ def test_a_program_with_threads_goes_on() -> None:
 @glibc
 def test_the_input_is_still_there() -> None:
     assert run(START + "print(sys.stdin.read())").stdout.split()[-1] == "line"
+
+
+TENSOR = """
+from nmt.allocator import start_tuned
+start_tuned()
+import tensorflow as tf
+
+try:
+    tf.zeros((4_000_000, 1_000_000))
+except tf.errors.ResourceExhaustedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_tensors_come_from_a_pool_as_large_as_the_machine_unless_the_environment_says_otherwise() -> None:
+    pooled, plain = run(TENSOR).stdout, run(TENSOR, TF_CPU_ALLOCATOR_USE_BFC="false").stdout
+    assert "OOM when allocating" in pooled and "by allocator bfc_cpu" in pooled
+    assert "OOM when allocating" in plain and "bfc_cpu" not in plain
 
 
 def test_the_command_line_starts_again_before_it_imports_anything() -> None:
