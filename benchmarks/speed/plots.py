@@ -3,9 +3,9 @@
     python benchmarks/speed/plots.py benchmarks/results/speed.json [MORE.json ...] docs/speed.svg
 
 writes one picture: a panel of bars for each task, another for the memory of each, and validation BLEU against minutes
-of training where the systems learned. Of several results, the tasks stand side by side. Where the speed of training
-was measured in rounds, the minutes are those that the tokens take at its median: the learning itself is not in turns,
-and may have met a slower hour.
+of training where the systems learned. Of several results, the tasks stand side by side, and of a system that has
+several figures for a task the last one counts. Where the speed of training was measured in rounds, the minutes are those
+that the tokens take at its median: the learning itself is not in turns, and may have met a slower hour.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def main() -> int:
     results: dict[str, Any] = {"summary": {}, "learned": {}}
     for path in arguments.results:
         read = json.loads(path.read_text(encoding="utf-8"))
-        for part, values in results.items():
-            values.update(read[part])
+        results["learned"].update(read["learned"])
+        for task, summary in read["summary"].items():
+            results["summary"].setdefault(task, {}).update(summary)
     arguments.picture.write_text(svg(draw(results)) + "\n", encoding="utf-8")
     return 0
 

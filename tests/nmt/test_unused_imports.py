@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +16,17 @@ import sys
 from nmt.cli.settings import quiet_start
 with quiet_start():
     from nmt.translation.translator import load_translator
-print([name for name in ("pandas", "matplotlib", "pyarrow") if name in sys.modules])
+print([name for name in ("pandas", "matplotlib", "h5py", "PIL", "pyarrow") if name in sys.modules])
 import pandas
 import matplotlib.pyplot
 print(pandas.DataFrame, matplotlib.pyplot.plot)
+"""
+CORPUS = """
+import sys
+from pathlib import Path
+from nmt.corpus import PreparedCorpus
+corpus = PreparedCorpus(Path(sys.argv[1]))
+print(len(corpus.tokens("train")), len(corpus.text("validation")[0]), "pyarrow" in sys.modules, "pandas" in sys.modules)
 """
 
 
@@ -54,3 +62,9 @@ def test_translation_imports_neither_what_keras_would_nor_the_corpus_reader() ->
     found, later = result.stdout.splitlines()
     assert found == "[]"
     assert "DataFrame" in later
+
+
+def test_a_corpus_is_read_without_pandas(tiny_corpus: Path) -> None:
+    command = [sys.executable, "-c", CORPUS, str(tiny_corpus / "prepared" / "tiny")]
+    rows, sentences, *imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert int(rows) and int(sentences) and imported == ["True", "False"]
