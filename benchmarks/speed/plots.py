@@ -4,8 +4,8 @@
 
 writes one picture: a panel of bars for each task, another for the memory of each, and validation BLEU against minutes
 of training where the systems learned. Of several results, the tasks stand side by side, and of a system that has
-several figures for a task the last one counts. Where the speed of training was measured in rounds, the minutes are those
-that the tokens take at its median: the learning itself is not in turns, and may have met a slower hour.
+several figures for a task the last one counts. Where the speed of training was measured in rounds, the minutes are
+those that the tokens take at its median: the learning itself is not in turns, and may have met a slower hour.
 """
 
 from __future__ import annotations
