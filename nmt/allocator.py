@@ -1,9 +1,10 @@
 """Memory, told what suits a program of large matrices, before anything is imported.
 
 TensorFlow's tensors come from a pool that keeps what a step has freed for the next one (its `BFCAllocator`, as on a
-graphics processor). By default only those of 256 KB and more do, and a recurrent step makes many that are smaller: by
-glibc's allocator they took longer, and left more holes between what stays (docs/speed.md). The pool may grow as large
-as the machine's memory, as by default; that of all tensors would end at 64 GB.
+graphics processor). Where TensorFlow computes by oneDNN, by default only those of 256 KB and more do, and a recurrent
+step makes many that are smaller: by glibc's allocator they took longer, and left more holes between what stays
+(docs/speed.md). The pool may grow as large as the machine's memory, as that of the large ones by default; that of all
+would end at 64 GB.
 
 For the rest there is glibc's allocator, which asks once, when a program starts, what it shall do:
 
@@ -37,7 +38,7 @@ def start_tuned() -> None:
 
     To be called first of all by a program. Whoever starts it can tell the allocator otherwise by `GLIBC_TUNABLES`; what
     the program starts itself finds the variable as it was. Does nothing where the C library is another one, or where
-    threads run that would end. TensorFlow's pool needs no new process.
+    threads run that would end. TensorFlow's pool needs no new process; its variables stay, so children have it, too.
     """
     _give_tensors_a_pool()
     if STARTED in sys._xoptions:
@@ -63,10 +64,13 @@ def tuned(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _give_tensors_a_pool() -> None:
-    if hasattr(os, "sysconf"):
-        bytes_there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return
+    if pages > 0 and page > 0:
         os.environ.setdefault(POOL, "true")
-        os.environ.setdefault(POOL_LIMIT, str(bytes_there >> 20))
+        os.environ.setdefault(POOL_LIMIT, str(pages * page >> 20))
 
 
 def _restore(before: str) -> None:

@@ -17,7 +17,8 @@ from keras import ops
 
 from nmt.losses import SmoothedCrossEntropy, with_gradient_if_finite
 
-LOGITS = 8_380_000  # of a block: in float32 not quite 32 MiB, the most that glibc's malloc keeps ready for the next one
+# Of a block: in float32 not quite 32 MiB. Larger blocks were no quicker and took more memory (docs/speed.md).
+LOGITS = 8_380_000
 LEAST_ROWS = 256  # however many classes there are: each block adds a gradient as large as the projection to the others'
 # A full block has a multiple of so many rows where that is not many fewer: on two cores a product by 800 rows takes as
 # long as one by 1,024 (docs/speed.md).
@@ -33,7 +34,7 @@ class Projection(NamedTuple):
 
     Attributes:
         project: makes logits (..., classes) of one or more tensors (..., units).
-        variables: that it reads.
+        variables: that it reads. It computes in the vectors' precision, to which they are cast for all blocks at once.
         classes: how many there are.
     """
 

@@ -133,7 +133,7 @@ def _product_of_rows(inputs: Any, weights: Weights) -> Product:
 
 
 def _product_of_columns(inputs: Any, weights: Weights) -> Product:
-    """The same, all parts by one product, for which the weights are turned once for all steps.
+    """The same in the inputs' precision, all parts by one product, for which the weights are turned once for all steps.
 
     Args:
         inputs: as `_with_ones` makes them; (time, input_units + rows for the bias, batch).
@@ -211,7 +211,7 @@ def _forward(
     """Every step: all outputs from the first one on, arrays of `Factors`, the last output and the last cell state."""
 
     def step(t: Any, output: Any, cell: Any, outputs: Any, factors: list[Any]) -> tuple[Any, ...]:
-        # Cast one by one: else what is kept of one of them may keep the memory of all four.
+        # Cast one by one: else, in half precision, what is kept of one of them may keep the memory of all four.
         z_i, z_f, z_g, z_o = (tf.cast(z, cell.dtype) for z in tf.split(product(t, output), 4))
         i, f, g, o = tf.sigmoid(z_i), tf.sigmoid(z_f), tf.tanh(z_g), tf.sigmoid(z_o)
         new_cell = f * cell + i * g

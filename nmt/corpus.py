@@ -115,7 +115,7 @@ class PreparedCorpus:
         """Source and target sentences of a part, in their order."""
         from pyarrow import parquet
 
-        with parquet.ParquetFile(self.folder / f"{part}.parquet") as file:  # whose read_table imports pandas, too
+        with parquet.ParquetFile(self.folder / f"{part}.parquet") as file:  # parquet.read_table imports pandas
             table = file.read(columns=["source", "target"])
         return table.column("source").to_pylist(), table.column("target").to_pylist()
 
@@ -165,14 +165,14 @@ def _token_lists(column: Any) -> TokenLists:
     """Of a column of Arrow, of type list<int32>."""
     chunks = [chunk for chunk in column.chunks if len(chunk)]
     if len(chunks) == 1 and chunks[0].offset == 0:  # without a copy: one record batch is what data_prep writes
-        return TokenLists(numbers_of(chunks[0].values), numbers_of(chunks[0].offsets))
-    values = [numbers_of(chunk.flatten()) for chunk in chunks]
-    lengths = [np.diff(numbers_of(chunk.offsets)) for chunk in chunks]
+        return TokenLists(as_numpy(chunks[0].values), as_numpy(chunks[0].offsets))
+    values = [as_numpy(chunk.flatten()) for chunk in chunks]
+    lengths = [np.diff(as_numpy(chunk.offsets)) for chunk in chunks]
     offsets = np.concatenate([[0], *[np.asarray(length) for length in lengths]]).cumsum()
     return TokenLists(np.concatenate(values) if values else np.zeros(0, np.int32), offsets)
 
 
-def numbers_of(array: Any) -> np.ndarray:
+def as_numpy(array: Any) -> np.ndarray:
     """An array of Arrow, of integers that are all there, without a copy; it cannot be written to.
 
     Arrow's own `to_numpy` imports pandas, where it is installed: 50 MB for nothing.

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from nmt.config import LanguageModelConfig
-from nmt.corpus import PreparedCorpus, numbers_of
+from nmt.corpus import PreparedCorpus, as_numpy
 from nmt.errors import DataError
 from nmt.tokenizer import END_ID, Tokenizer
 
@@ -83,7 +83,7 @@ class PreparedText:
 
         with pa.memory_map(str(self.folder / f"{part}.arrow")) as file:
             column = pa.ipc.open_file(file).read_all().column(COLUMN)
-        return numbers_of(column.chunk(0).flatten())  # one record batch is what data_prep writes
+        return as_numpy(column.chunk(0).flatten())  # one record batch is what data_prep writes
 
     def characters(self, part: str) -> int:
         """Characters of a part's text as it was read, with one newline a line."""

@@ -2,7 +2,7 @@
 
 Keras' own `train_on_batch` makes a graph for the first batch's shape alone and a general one at the second shape, whose
 results differ in the last bit: a resumed training would meet its first graph at another step than the uninterrupted
-one. Two graphs also take twice the time to make, and some 50 MB more.
+one. Two graphs also take twice the time to make, and 66 MB more in a training of the benchmark.
 """
 
 from __future__ import annotations

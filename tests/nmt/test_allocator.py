@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nmt import allocator
-from nmt.allocator import start_tuned, tuned
+from nmt.allocator import POOL, POOL_LIMIT, start_tuned, tuned
 
 START = """
 import ctypes, os, sys, threading
@@ -55,7 +55,7 @@ glibc = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="an
 
 
 def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_", "TF_CPU_"))}
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(
         command, env=kept | environment, capture_output=True, text=True, check=True, input="line\n", timeout=60
@@ -135,10 +135,33 @@ except tf.errors.ResourceExhaustedError as error:
 
 
 @pytest.mark.slow
-def test_tensors_come_from_a_pool_as_large_as_the_machine_unless_the_environment_says_otherwise() -> None:
+def test_tensors_come_from_a_pool_unless_the_environment_says_otherwise() -> None:
     pooled, plain = run(TENSOR).stdout, run(TENSOR, TF_CPU_ALLOCATOR_USE_BFC="false").stdout
     assert "OOM when allocating" in pooled and "by allocator bfc_cpu" in pooled
     assert "OOM when allocating" in plain and "bfc_cpu" not in plain
+
+
+@pytest.mark.parametrize(
+    ("pages", "given", "expected"),
+    [
+        (2**20, {}, {POOL: "true", POOL_LIMIT: "4096"}),
+        (2**20, {POOL: "false", POOL_LIMIT: "7"}, {POOL: "false", POOL_LIMIT: "7"}),
+        (-1, {}, {}),
+        (None, {}, {}),
+    ],
+)
+def test_the_pool_is_as_large_as_the_machine(
+    pages: int | None, given: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sysconf(name: str) -> int:
+        if pages is None:
+            raise ValueError("unrecognized configuration name")
+        return pages if name == "SC_PHYS_PAGES" else 4096
+
+    monkeypatch.setattr(os, "sysconf", sysconf)
+    monkeypatch.setattr(os, "environ", dict(given))
+    allocator._give_tensors_a_pool()
+    assert os.environ == expected
 
 
 def test_the_command_line_starts_again_before_it_imports_anything() -> None:
@@ -162,6 +185,7 @@ def test_a_program_that_cannot_start_again_goes_on(why: str, monkeypatch: pytest
             raise ValueError("unrecognized configuration name")
         return None if why == "another C library" else "glibc 2.36"
 
+    monkeypatch.setattr(allocator, "_give_tensors_a_pool", lambda: None)
     monkeypatch.setattr(os, "execve", execve)
     monkeypatch.setattr(os, "confstr", confstr)
     monkeypatch.setattr(threading, "active_count", lambda: 1)

@@ -280,3 +280,22 @@ def test_a_model_has_the_loss_and_the_metrics_of_its_logits(rows_a_block: int, l
     logits = model.dense(vectors[0])
     assert found["loss"] == pytest.approx(float(loss(labels, logits, WEIGHTS)), rel=1e-5)
     assert found["accuracy"] == pytest.approx(float((np.argmax(logits, axis=-1) == labels).mean()))
+
+
+def test_blocks_wait_for_each_other_and_find_the_weights_cast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In half precision: in the loop nothing becomes bfloat16 but the gradient by the logits, in a graph of its own."""
+    _cut_into(monkeypatch, 5, 1)
+    two, (vectors, labels) = Two("mixed_bfloat16"), batch()
+    halves = [tf.cast(vector, tf.bfloat16) for vector in vectors]
+
+    @tf.function
+    def train() -> Any:
+        return blockwise_loss(SmoothedCrossEntropy(0.1), two.as_projection(), halves, labels, WEIGHTS, training=True)
+
+    graph = train.get_concrete_function().graph
+    (loop,) = (one for one in graph.get_operations() if one.type in ("While", "StatelessWhile"))
+    assert any(source.op.control_inputs for source in loop.inputs if source.op.type == "Const")
+    bodies = {function.signature.name: function for function in graph.as_graph_def().library.function}
+    casts = [node for node in bodies[loop.get_attr("body").name].node_def if node.op == "Cast"]
+    kinds = {(node.attr["SrcT"].type, node.attr["DstT"].type) for node in casts}
+    assert kinds and (tf.float32.as_datatype_enum, tf.bfloat16.as_datatype_enum) not in kinds

@@ -41,7 +41,7 @@ def make_model(**arguments: Any) -> Seq2Seq:
 
 
 def counting(model: Seq2Seq, patch: pytest.MonkeyPatch) -> list[Any]:
-    """Of every call of the model in Python, which is once a graph, the shape of the labels."""
+    """Of every call of the model's loss in Python, which is once a graph, the shape of the labels."""
     calls, original = [], model.compute_loss
 
     def counted(x: Any, y: Any, *arguments: Any, **named: Any) -> Any:
