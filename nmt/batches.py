@@ -81,7 +81,7 @@ class BatchPlan:
         DataError: the mixture has not as many rows as `pairs`, or its weights are too small for a single one.
     """
 
-    one_shape = False  # of all batches
+    one_shape = False  # whether all batches have the same
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class SegmentPlan:
         DataError: the text is empty.
     """
 
-    one_shape = True  # of all batches
+    one_shape = True  # whether all batches have the same
 
     def __init__(
         self,

@@ -1,8 +1,7 @@
 """Training: batches through the model, validations, checkpoints, resume.
 
-The loop between the steps is plain Python; what a step computes is a graph. What a training remembers is the
-model, the optimizer and a `TrainingState`, so a run that was killed goes on from its last checkpoint as if nothing had
-happened.
+The loop between the steps is plain Python; what a step computes is a graph. What a training remembers is the model, the
+optimizer and a `TrainingState`, so a run that was killed goes on from its last checkpoint as if nothing had happened.
 
     task.py                        what a kind of model brings: plan, model, validation, checks, words
     graphs.py                      what is computed of a batch: an update, or a loss alone

@@ -1,6 +1,6 @@
 """One step of a training: its batches, weighted by their tokens, and one update.
 
-Knows models and batches, and nothing of epochs or checkpoints.
+Knows batches and an optimizer, and nothing of models, epochs or checkpoints.
 """
 
 from __future__ import annotations

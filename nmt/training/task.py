@@ -43,7 +43,7 @@ class Plan(Protocol):
     """The batches of every epoch; a position in a training is (epoch, step)."""
 
     steps_per_epoch: int
-    one_shape: bool  # of all batches
+    one_shape: bool  # whether all batches have the same
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[TrainingBatch]:
         """The batches of an epoch from a step on."""
