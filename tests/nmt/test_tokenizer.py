@@ -85,6 +85,7 @@ def test_nothing_to_read(tokenizer: Tokenizer, text: str) -> None:
 def test_many_at_once_equal_one_by_one(tokenizer: Tokenizer) -> None:
     texts = ["abc", "", "c b a", "x"]
     assert tokenizer.encode_all(texts) == [tokenizer.encode(text) for text in texts]
+    assert tokenizer.encode_all(["c b a"]) == [tokenizer.encode("c b a")]
     assert tokenizer.encode_all([]) == []
 
 
