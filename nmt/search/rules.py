@@ -15,6 +15,7 @@ import numpy as np
 from keras import ops
 
 from nmt.search.hypotheses import IMPOSSIBLE
+from nmt.search.picking import take_rows
 from nmt.tokenizer import END_ID, PAD_ID, START_ID
 
 
@@ -59,12 +60,13 @@ def within(limits: Any, rule: Rule) -> Rule:
     """
 
     def ruled(log_probs: Any, history: History) -> Any:
-        token_ids = ops.arange(log_probs.shape[-1])
-        is_end = token_ids == END_ID  # (vocabulary,)
-        never = ops.logical_or(token_ids == PAD_ID, token_ids == START_ID)
-        at_limit = False if limits is None else ops.reshape(history.position + 1 >= limits, (-1, 1, 1))
-        if rule is unchanged:  # then the end is left, and one pass over all tokens is enough
-            return ops.where(ops.where(at_limit, is_end, ops.logical_not(never)), log_probs, IMPOSSIBLE)
+        token_ids = np.arange(log_probs.shape[-1])
+        is_end, never = token_ids == END_ID, np.isin(token_ids, (PAD_ID, START_ID))  # (vocabulary,)
+        at_limit = np.zeros((1,), bool) if limits is None else history.position + 1 >= limits  # (batch,)
+        if rule is unchanged:  # then the end is left, and one sum over all tokens is enough
+            taken = ops.convert_to_tensor(IMPOSSIBLE * np.stack([never, ~is_end]), "float32")  # before it, and at it
+            return log_probs + take_rows(taken, ops.cast(at_limit, "int32"))[:, None]
+        at_limit = ops.reshape(at_limit, (-1, 1, 1))
         allowed = ops.where(never, IMPOSSIBLE, rule(log_probs, history._replace(limits=limits)))
         nothing_left = ops.max(allowed, axis=-1, keepdims=True) <= IMPOSSIBLE  # (batch, hypotheses, 1)
         return ops.where(ops.logical_or(nothing_left, at_limit), _only(is_end, log_probs), allowed)

@@ -25,7 +25,7 @@ class Walk(NamedTuple):
         state: the step's.
         token_ids: the tokens so far; (batch, hypotheses, max_length).
         log_probs: the model's, of the tokens so far; (batch, hypotheses).
-        totals: those that rules made of them, likewise.
+        totals: those that rules made of them, likewise; () where they made no others.
         done: whether the end of sentence was taken; (batch, hypotheses).
     """
 
@@ -66,7 +66,9 @@ def extend_one_by_one(
         The tokens in the order of the hypotheses, and the log-probabilities that the model gives them.
     """
     batch, count = hypotheses
+    is_alone = isinstance(batch, int) and batch * count == 1  # then the loop ends when it is done
     goes_on = limits is None
+    keeps_values = rule is unchanged  # of what may be chosen, as `within` by itself does
     rule = within(limits, rule)
 
     def unfinished(*walk: Any) -> Any:
@@ -79,9 +81,14 @@ def extend_one_by_one(
         own = ops.reshape(own, (batch, count, own.shape[-1]))
         ruled = rule(own, History(token_ids, position))
         tokens = choose(ruled, position)
-        log_probs = log_probs + ops.where(done, 0.0, _at(own, tokens))
-        totals = totals + ops.where(done, 0.0, _at(ruled, tokens))
-        tokens = ops.where(done, PAD_ID, tokens)
+
+        def unless_done(values: Any, otherwise: Any) -> Any:
+            return values if is_alone else ops.where(done, otherwise, values)
+
+        log_probs = log_probs + unless_done(_at(own, tokens), 0.0)
+        if not keeps_values:
+            totals = totals + unless_done(_at(ruled, tokens), 0.0)
+        tokens = unless_done(tokens, PAD_ID)
         ends = ops.logical_and(tokens == END_ID, not goes_on)
         token_ids = write_token(token_ids, position, tokens)
         return position + 1, tokens, state, token_ids, log_probs, totals, done | ends
@@ -92,12 +99,13 @@ def extend_one_by_one(
         state=state if count == 1 else tree.map_structure(lambda x: ops.repeat(x, count, axis=0), state),
         token_ids=ops.full((batch, count, max_length), PAD_ID, "int32"),
         log_probs=ops.zeros((batch, count), "float32"),
-        totals=ops.zeros((batch, count), "float32"),
+        totals=() if keeps_values else ops.zeros((batch, count), "float32"),
         done=ops.zeros((batch, count), "bool"),
     )
     end = Walk(*ops.while_loop(unfinished, extend, tuple(start)))
     lengths = ops.sum(ops.cast(end.token_ids != PAD_ID, "int32"), axis=-1)
-    return Hypotheses(end.token_ids, end.log_probs, ranking.score(end.totals, lengths))
+    totals = end.log_probs if keeps_values else end.totals
+    return Hypotheses(end.token_ids, end.log_probs, ranking.score(totals, lengths))
 
 
 def _at(log_probs: Any, tokens: Any) -> Any:

@@ -18,6 +18,7 @@ from nmt.decoder import Memory
 from nmt.errors import DataError
 from nmt.language_model import LanguageModel
 from nmt.search import Step
+from nmt.search.picking import take_rows
 from nmt.search.steps import ensemble, fuse
 from nmt.seq2seq import Seq2Seq
 from nmt.seq2seq_run import LoadedSeq2Seq, load_seq2seq
@@ -152,4 +153,4 @@ def _chosen(step: Step, token_ids: Any) -> Step:
 
 def _reading(step: Step, token_ids: Any) -> Step:
     """A step that reads tokens by their places in `token_ids` (tokens,)."""
-    return lambda places, state: step(ops.take(token_ids, places, axis=0), state)
+    return lambda places, state: step(take_rows(token_ids, places), state)
