@@ -1,17 +1,19 @@
 """What a training computes of a batch; on TensorFlow in one graph for batches of every shape.
 
-Keras' own `train_on_batch` makes a graph for the first batch's shape alone and a general one at the second shape, whose
-results differ in the last bit: a resumed training would meet its first graph at another step than the uninterrupted
-one. Two graphs also take twice the time to make, and 66 MB more in a training of the benchmark.
+With the two graphs of Keras' own `train_on_batch` (see `nmt.compiled`) a resumed training would meet the general one,
+whose results differ in the last bit, at another step than the uninterrupted one. They take 66 MB more in a training of
+the benchmark, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
-from keras import tree
+
+from nmt.compiled import compiled
 
 OfBatch = Callable[[dict[str, Any], Any, Any], Any]
 
@@ -38,7 +40,7 @@ def make_update(model: Any, one_shape: bool) -> OfBatch:
         model.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    return _in_one_graph(update, model, one_shape)
+    return compiled(update, model, partial(_shape, is_known=one_shape))
 
 
 def make_loss(model: Any, one_shape: bool) -> OfBatch:
@@ -50,26 +52,9 @@ def make_loss(model: Any, one_shape: bool) -> OfBatch:
         outputs = model(inputs, training=False)
         return model.compute_loss(inputs, labels, outputs, weights, training=False)
 
-    return _in_one_graph(loss, model, one_shape)
+    return compiled(loss, model, partial(_shape, is_known=one_shape))
 
 
-def _in_one_graph(function: OfBatch, model: Any, one_shape: bool) -> OfBatch:
-    """A function of arrays as a graph, which is made from what it is first called with."""
-    import tensorflow as tf
-
-    if model.run_eagerly:
-        return function
-
-    def specification(array: Any) -> Any:
-        return tf.TensorSpec(array.shape if one_shape else [None] * array.ndim, array.dtype)
-
-    graph: OfBatch | None = None
-
-    def call(*arguments: Any) -> Any:
-        nonlocal graph
-        if graph is None:
-            signature = tree.map_structure(specification, arguments)
-            graph = tf.function(function, signature, autograph=False, jit_compile=model.jit_compile)
-        return graph(*arguments)
-
-    return call
+def _shape(array: Any, is_known: bool) -> tuple[int | None, ...]:
+    """What a graph knows of an array's shape."""
+    return tuple(array.shape) if is_known else (None,) * array.ndim

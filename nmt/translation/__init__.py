@@ -2,7 +2,7 @@
 
 lines.py            lines, translations, and the interface of what makes one of the other; no model
 translator.py       translation with models in memory, batch by batch
-searcher.py         models and search in one graph, which export wraps
+searcher.py         models and search together, as graphs; export wraps them, too
 ensemble.py fusion.py            several translation models; a language model's vote
 scoring.py          given translations
 alignment.py copying.py          words that attend to each other; unknown words

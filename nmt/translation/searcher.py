@@ -1,14 +1,16 @@
-"""Models and search in one graph: what translation calls batch by batch, and export wraps as it is."""
+"""Models and search together: what translation calls batch by batch, and export wraps as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
+from nmt.compiled import compiled
 from nmt.config import DecodingConfig
 from nmt.search import Breadth, Hypotheses, Ranking, Replay, Rule, Step, beam_search, greedy_search, replay, sample
 from nmt.search.forced_words import Finished, search_with_words
@@ -25,7 +27,28 @@ EXTRA_TOKENS = 10
 Inputs = dict[str, Any]
 
 
-class Searcher(keras.Model):
+class LineModel(keras.Model):
+    """What computes something of lines; on TensorFlow in one graph for a line alone and one for several together.
+
+    For a line alone the graph knows that its products need no batch. Of the lines' lengths no graph knows anything.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        if keras.backend.backend() == "tensorflow":
+            self._compiled = compiled(partial(self.__call__, training=False), self, _known_shape)
+
+    def build(self, shapes: Any) -> None:
+        """Nothing: the models are built, and Keras need not look for it."""
+
+    def predict_on_batch(self, inputs: Inputs) -> Any:
+        """What `call` computes of lines, as NumPy arrays."""
+        if keras.backend.backend() != "tensorflow":
+            return super().predict_on_batch(inputs)
+        return tree.map_structure(np.asarray, self._compiled(inputs))
+
+
+class Searcher(LineModel):
     """Source token ids to target token ids.
 
     Args:
@@ -43,7 +66,7 @@ class Searcher(keras.Model):
         banned_words: Rule | None = None,
         table: TranslationTable | None = None,
     ) -> None:
-        super().__init__(name="searcher")
+        super().__init__("searcher")
         self.ensemble = ensemble
         self.decoding = config
         self.banned_words = banned_words
@@ -52,9 +75,6 @@ class Searcher(keras.Model):
         self.ranking = Ranking(
             config.length_normalization, config.length_penalty, config.word_reward, config.coverage_penalty
         )
-
-    def build(self, shapes: Any) -> None:
-        """Nothing: the models are built, and Keras need not look for it."""
 
     def call(self, inputs: Inputs) -> Hypotheses:
         """Translates rows.
@@ -143,7 +163,7 @@ class Searcher(keras.Model):
         return forced_prefix(prefix_ids if rows is None else ops.take(prefix_ids, rows, axis=0), rule)
 
 
-class Replayer(keras.Model):
+class Replayer(LineModel):
     """Source and target token ids to what the models say of each target token.
 
     Args:
@@ -152,12 +172,9 @@ class Replayer(keras.Model):
     """
 
     def __init__(self, ensemble: Ensemble, with_attention: bool = False) -> None:
-        super().__init__(name="replayer")
+        super().__init__("replayer")
         self.ensemble = ensemble
         self.with_attention = with_attention
-
-    def build(self, shapes: Any) -> None:
-        """Nothing: the models are built, and Keras need not look for it."""
 
     def call(self, inputs: Inputs) -> Replay:
         """Replays rows: `source_ids` as for `Searcher`, and `target_ids` (batch, target_length) without start."""
@@ -166,6 +183,13 @@ class Replayer(keras.Model):
         step, state = self.ensemble.step_over(memories), self.ensemble.first_state(memories)
         source_length = ops.shape(source_ids[0])[1] if self.with_attention else 0
         return replay(step, state, inputs["target_ids"], source_length)
+
+
+def _known_shape(array: Any) -> tuple[int | None, ...]:
+    """What a graph knows of an input's shape: whether there is one row, and how many random numbers a row gets."""
+    rows, *sizes = array.shape
+    is_ids = np.issubdtype(array.dtype, np.integer)
+    return 1 if rows == 1 else None, *(None if is_ids else size for size in sizes)
 
 
 def _lengths(token_ids: Any) -> Any:

@@ -17,6 +17,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("corpus",),
     (
         "batches",
+        "compiled",
         "translation_table",
         "buckets",
         "segments",
@@ -58,6 +59,8 @@ LAZY_TENSORFLOW = (
     "nmt/cells/lstm.py",
     "nmt/dense.py",
     "nmt/dropout.py",
+    "nmt/compiled.py",
+    "nmt/search/picking.py",
     "nmt/training/graphs.py",
 )
 DATA_PREP_MAY_IMPORT = {"errors", "config", "tokenizer", "corpus", "prepared_text"}

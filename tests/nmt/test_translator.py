@@ -29,14 +29,14 @@ NOTHING = Translation((Hypothesis("", 0.0, 0.0),))
 
 
 @pytest.fixture(scope="module")
-def traced() -> Iterator[list[int]]:
-    """A list that gets an entry whenever a search is traced."""
-    traces: list[int] = []
+def traced() -> Iterator[list[tuple[int | None, ...]]]:
+    """A list that gets the shape of the source whenever a search is traced."""
+    traces: list[tuple[int | None, ...]] = []
     original = Searcher.call
 
     @functools.wraps(original)
     def counted(self: Searcher, inputs: Any) -> Any:
-        traces.append(1)
+        traces.append(tuple(inputs["source_ids"][0].shape))
         return original(self, inputs)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -45,7 +45,7 @@ def traced() -> Iterator[list[int]]:
 
 
 @pytest.fixture(scope="module")
-def translator(traced: list[int], tiny_model: Seq2Seq, tokenizers: Tokenizers) -> Translator:
+def translator(traced: list[tuple[int | None, ...]], tiny_model: Seq2Seq, tokenizers: Tokenizers) -> Translator:
     """One compiled search for all tests of this module."""
     return Translator(tiny_model, *tokenizers, CONFIG)
 
@@ -134,11 +134,15 @@ def test_texts(translator: Translator, alone: dict[bytes, Translation]) -> None:
     assert translator.translate_texts(["one", "", "two"]) == [alone[b"one"].text, "", alone[b"two"].text]
 
 
-def test_many_lengths_and_batch_sizes_trace_the_search_a_few_times(translator: Translator, traced: list[int]) -> None:
-    """A new length must not cost a new graph."""
+def test_a_line_alone_has_a_graph_and_batches_of_all_sizes_have_another(
+    tiny_model: Seq2Seq, tokenizers: Tokenizers, traced: list[tuple[int | None, ...]]
+) -> None:
+    """No length and no number of lines costs a graph of its own."""
+    translator, before = Translator(tiny_model, *tokenizers, CONFIG), len(traced)
     for length in range(1, 40, 3):
         translator.search([Sentence("", ([5] * length,))] * (1 + length % 4))
-    assert len(traced) <= 4
+    assert set(traced[before:]) == {(1, None), (None, None)}
+    assert len(traced[before:]) == 2
 
 
 # Figures
