@@ -180,28 +180,21 @@ def _tensors(variables: Sequence[Any], instead: Mapping[str, np.ndarray] | None 
 def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool) -> None:
     """One tensor after the other, so that no second copy of all is in memory."""
     _verify(path)
-    with _opened(path) as tensors:
-        keys = sorted(tensors.keys())
-    if len(keys) != len(variables):
-        raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(keys)}")
-    for key, variable in zip(keys, variables, strict=True):
-        with _opened(path) as tensors:  # anew, since what was read of an open file stays in memory
-            name, value = key.partition("/")[2], tensors.get_tensor(key)
-        is_seed = variable.path.endswith(SEED_SUFFIX)
-        if value.shape != tuple(variable.shape) or (with_names and not is_seed and name != variable.path):
-            raise CorruptFileError(
-                f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {name} of {value.shape}"
-            )
-        if seeds or not is_seed:
-            variable.assign(value)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A checkpoint's tensors, which are read when they are asked for."""
     try:
         with _readable(path), safe_open(path, framework="numpy") as tensors:
-            yield tensors
+            keys = sorted(tensors.keys())
+            if len(keys) != len(variables):
+                raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(keys)}")
+            for key, variable in zip(keys, variables, strict=True):
+                is_seed = variable.path.endswith(SEED_SUFFIX)
+                name, value = key.partition("/")[2], tensors.get_tensor(key)
+                if value.shape != tuple(variable.shape) or (with_names and not is_seed and name != variable.path):
+                    raise CorruptFileError(
+                        f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {name} of "
+                        f"{value.shape}"
+                    )
+                if seeds or not is_seed:
+                    variable.assign(value)
     except SafetensorError as error:
         raise CorruptFileError(f"{path}: expected a safetensors file: {error}") from None
 
