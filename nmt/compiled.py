@@ -1,4 +1,4 @@
-"""Functions of arrays as graphs of TensorFlow, no more of them than are wished for.
+"""Functions of arrays as graphs of TensorFlow, one for each kind of shapes.
 
 Keras' own `train_on_batch` and `predict_on_batch` make a graph for the first arrays' shapes alone, and a general one at
 the second shapes. Both take time to make and memory, and what they compute may differ in the last bit.
@@ -34,7 +34,7 @@ def compiled(
         kind = tuple(tree.flatten_with_path(signature))
         if kind not in graphs:
             general = tf.function(function, signature, autograph=False, jit_compile=model.jit_compile)
-            graphs[kind] = general.get_concrete_function()  # called in half of the time, as its kind is known here
+            graphs[kind] = general.get_concrete_function()  # whose call looks no signature up: half of a call's time
         return graphs[kind](*arguments)
 
     return call

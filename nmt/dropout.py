@@ -13,7 +13,10 @@ class Dropout(keras.layers.Dropout):
     """Keras' Dropout, whose rate is rounded to a multiple of 1 / 65,536 on TensorFlow."""
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """In training, sets a share of the numbers to 0 and scales the others up, so that the mean stays."""
+        """In training, sets a share of the numbers to 0 and scales the others up, so that the mean stays.
+
+        On TensorFlow a number that is not finite stays so, dropped or not.
+        """
         threshold = round(self.rate * LEVELS)
         draws = training and 0 < threshold < LEVELS and self.noise_shape is None
         if not draws or keras.backend.backend() != "tensorflow":

@@ -2,7 +2,7 @@
 
 A rule makes log-probabilities of the next token into others, so rules compose. It gets all hypotheses of a batch at
 once, and what belongs to one of its rows, such as a limit or a prefix, it brings along. What a rule forbids becomes
-`IMPOSSIBLE`; no rule makes a token likelier than the model does. Knows no search.
+`IMPOSSIBLE` or less; no rule makes a token likelier than the model does. Knows no search.
 """
 
 from __future__ import annotations

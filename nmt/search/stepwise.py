@@ -68,7 +68,7 @@ def extend_one_by_one(
     batch, count = hypotheses
     is_alone = isinstance(batch, int) and batch * count == 1  # then the loop ends when it is done
     goes_on = limits is None
-    keeps_values = rule is unchanged  # of what may be chosen, as `within` by itself does
+    keeps_values = rule is unchanged  # then totals are the log-probabilities
     rule = within(limits, rule)
 
     def unfinished(*walk: Any) -> Any:

@@ -23,7 +23,7 @@ def make_update(model: Any, one_shape: bool) -> OfBatch:
 
     Args:
         model: compiled.
-        one_shape: whether all batches have the same shape.
+        one_shape: whether all batches have the same shape; one of another would have a graph of its own.
 
     Returns:
         A function of inputs, labels (rows, length) and their weights (rows, length), to the loss before the update.

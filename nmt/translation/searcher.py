@@ -30,7 +30,8 @@ Inputs = dict[str, Any]
 class LineModel(keras.Model):
     """What computes something of lines; on TensorFlow in one graph for a line alone and one for several together.
 
-    For a line alone the graph knows that its products need no batch. Of the lines' lengths no graph knows anything.
+    The graph for a line alone takes plain products where the other takes products of batches. No graph knows lengths,
+    and lines with prefixes have graphs of their own.
     """
 
     def __init__(self, name: str) -> None:
@@ -42,7 +43,7 @@ class LineModel(keras.Model):
         """Nothing: the models are built, and Keras need not look for it."""
 
     def predict_on_batch(self, inputs: Inputs) -> Any:
-        """What `call` computes of lines, as NumPy arrays."""
+        """What `call` computes of lines, from NumPy arrays to NumPy arrays."""
         if keras.backend.backend() != "tensorflow":
             return super().predict_on_batch(inputs)
         return tree.map_structure(np.asarray, self._compiled(inputs))

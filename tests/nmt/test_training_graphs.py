@@ -80,6 +80,8 @@ def test_where_all_batches_have_one_shape_the_graph_knows_it(monkeypatch: pytest
     for batch in batches((SHAPES[0],) * 2):
         function(*batch)
     assert calls == [(3, 5)]
+    function(*next(batches(SHAPES[1:])))
+    assert calls == [(3, 5), (2, 3)]
 
 
 def test_an_eager_model_has_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
