@@ -26,6 +26,6 @@ class Dropout(keras.layers.Dropout):
         seed, count = tf.cast(self.seed_generator.next(), tf.int32), tf.size(inputs)
         pairs = tf.random.stateless_uniform([(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
         bits = tf.reshape(tf.reshape(tf.bitcast(pairs, tf.uint16), [-1])[:count], tf.shape(inputs))
-        stays = tf.cast(bits >= tf.constant(threshold, tf.uint16), inputs.dtype)
-        # A product, and that of the gradient, takes less time than a choice between numbers and one zero.
-        return inputs * (stays * tf.constant(LEVELS / (LEVELS - threshold), inputs.dtype))
+        scaled = inputs * tf.constant(LEVELS / (LEVELS - threshold), inputs.dtype)
+        # A product with 0 or 1, and that of the gradient, takes less time than a choice between numbers and one zero.
+        return scaled * tf.cast(bits >= tf.constant(threshold, tf.uint16), inputs.dtype)
