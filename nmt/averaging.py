@@ -82,7 +82,7 @@ def mean_weights(run: RunFolder, steps: Sequence[int]) -> Seq2Seq:
     which nothing reads but a resumed training, are 0: the same checkpoints give the same file.
     """
     source, target = run.tokenizers()
-    model = Seq2Seq(run.config().model, source.size, target.size)
+    model = Seq2Seq(run.config().model, source.size, target.size, random_weights=False)
     totals = [np.zeros(variable.shape, np.float64) for variable in model.variables]
     for step in sorted(steps):
         load_weights(run.checkpoint_at(step), model)

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,23 +180,36 @@ def _tensors(variables: Sequence[Any], instead: Mapping[str, np.ndarray] | None 
 
 
 def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool) -> None:
-    """One tensor after the other, so that no second copy of all is in memory."""
     _verify(path)
+    for variable, name, value in _read(path, variables):
+        is_seed = variable.path.endswith(SEED_SUFFIX)
+        if value.shape != tuple(variable.shape) or (with_names and not is_seed and name != variable.path):
+            raise CorruptFileError(
+                f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {name} of {value.shape}"
+            )
+        if seeds or not is_seed:
+            variable.assign(value)
+
+
+def _read(path: Path, variables: Sequence[Any]) -> Iterator[tuple[Any, str, np.ndarray]]:
+    """Each variable with its name and value in a file; one after the other, so that no second copy is in memory.
+
+    The largest is the first, since what its old value leaves suffices for the others. Each is read from a mapping of
+    its own, because pages that were read count as long as that lasts. The file is opened by its path only once: a
+    training may remove it meanwhile.
+    """
     try:
-        with _readable(path), safe_open(path, framework="numpy") as tensors:
-            keys = sorted(tensors.keys())
+        with _readable(path), path.open("rb") as file:
+            again = Path(f"/dev/fd/{file.fileno()}")
+            mapped = partial(safe_open, again if again.exists() else path, framework="numpy")
+            with mapped() as tensors:
+                keys = sorted(tensors.keys())
             if len(keys) != len(variables):
                 raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(keys)}")
-            for key, variable in zip(keys, variables, strict=True):
-                is_seed = variable.path.endswith(SEED_SUFFIX)
-                name, value = key.partition("/")[2], tensors.get_tensor(key)
-                if value.shape != tuple(variable.shape) or (with_names and not is_seed and name != variable.path):
-                    raise CorruptFileError(
-                        f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {name} of "
-                        f"{value.shape}"
-                    )
-                if seeds or not is_seed:
-                    variable.assign(value)
+            for key, variable in sorted(zip(keys, variables, strict=True), key=lambda pair: -math.prod(pair[1].shape)):
+                with mapped() as tensors:
+                    value = tensors.get_tensor(key)
+                yield variable, key.partition("/")[2], value
     except SafetensorError as error:
         raise CorruptFileError(f"{path}: expected a safetensors file: {error}") from None
 

@@ -18,6 +18,7 @@ from nmt.config import LanguageModelSizes
 from nmt.dropout import Dropout
 from nmt.precision import layers_of
 from nmt.tokenizer import END_ID, START_ID
+from nmt.zeros import begin_with_zeros
 
 State = list[list[Any]]
 
@@ -37,6 +38,7 @@ class LanguageModel(ProjectingModel):
         streams: rows that `call` reads side by side.
         precision: the Keras dtype policy of every layer.
         use_cudnn: False keeps cuDNN kernels out of the graph, for export.
+        random_weights: False for a model that gets its weights before it is used (see `nmt.zeros`).
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class LanguageModel(ProjectingModel):
         streams: int,
         precision: str = "float32",
         use_cudnn: bool | str = "auto",
+        random_weights: bool = True,
     ) -> None:
         super().__init__(dtype=precision, name="language_model")
         self.sizes = sizes
@@ -63,6 +66,8 @@ class LanguageModel(ProjectingModel):
             cell = sizes.cell, sizes.units, sizes.recurrent_dropout, use_cudnn
             self.recurrent_layers = [make_recurrent(*cell, f"recurrent_{i}") for i in range(sizes.layers)]
             self.projection = None if sizes.tie_embeddings else keras.layers.Dense(vocabulary_size, name="projection")
+        if not random_weights:
+            begin_with_zeros(self)
         self.carried_state = self._make_carried_state()
         self._create_variables()
 

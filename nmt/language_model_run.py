@@ -29,6 +29,6 @@ def load_language_model(
     config = run.language_model_config()
     tokenizer = run.tokenizer()
     sizes = config.model.model_copy(update={"recurrent_dropout": 0.0})  # Keras' layers draw masks that they do not use
-    model = LanguageModel(sizes, tokenizer.size, config.training.streams, use_cudnn=use_cudnn)
+    model = LanguageModel(sizes, tokenizer.size, config.training.streams, use_cudnn=use_cudnn, random_weights=False)
     load_weights(run.checkpoint(checkpoint), model)
     return model, tokenizer, config

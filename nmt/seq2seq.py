@@ -18,6 +18,7 @@ from nmt.decoder import Decoder, Memory
 from nmt.encoder import Encoder
 from nmt.precision import layers_of
 from nmt.tokenizer import END_ID
+from nmt.zeros import begin_with_zeros
 
 
 class TargetEmbedding(keras.layers.ReversibleEmbedding):
@@ -58,6 +59,7 @@ class Seq2Seq(ProjectingModel):
         target_vocabulary_size: pieces of the target's; with `tie_embeddings: all` the same.
         precision: the Keras dtype policy of every layer.
         use_cudnn: False keeps cuDNN kernels out of the graph, for export.
+        random_weights: False for a model that gets its weights before it is used (see `nmt.zeros`).
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Seq2Seq(ProjectingModel):
         target_vocabulary_size: int,
         precision: str = "float32",
         use_cudnn: bool | str = "auto",
+        random_weights: bool = True,
     ) -> None:
         super().__init__(dtype=precision, name="seq2seq")
         self.config = config
@@ -94,6 +97,8 @@ class Seq2Seq(ProjectingModel):
             )
             self.encoder = Encoder(config, self.source_embedding, use_cudnn, name="encoder")
             self.decoder = Decoder(config, self.target_embedding, use_cudnn, name="decoder")
+        if not random_weights:
+            begin_with_zeros(self)
         ids = np.full((1, 2), END_ID, np.int32)
         with keras.name_scope(self.name, caller=self):  # the projection's, too, shall bear its name
             self.logits({"source_ids": ids, "target_ids": ids})
@@ -125,7 +130,7 @@ class Seq2Seq(ProjectingModel):
         if self.dtype_policy.name == precision:
             return self
         sizes = self.source_embedding.input_dim, self.target_embedding.input_dim
-        other = Seq2Seq(self.config, *sizes, precision=precision, use_cudnn=self._use_cudnn)
+        other = Seq2Seq(self.config, *sizes, precision=precision, use_cudnn=self._use_cudnn, random_weights=False)
         for variable, value in zip(other.variables, self.variables, strict=True):
             variable.assign(ops.cast(value, variable.dtype))
         return other

@@ -22,12 +22,12 @@ class LoadedSeq2Seq(NamedTuple):
 
 
 def make_seq2seq(config: Config, source: Tokenizer, target: Tokenizer, use_cudnn: bool | str = "auto") -> Seq2Seq:
-    """A float32 model for translation, with random weights.
+    """A float32 model for translation, whose weights are to be put in.
 
     It has no recurrent dropout, because Keras' layers draw the mask even where they do not apply it.
     """
     sizes = config.model.model_copy(update={"recurrent_dropout": 0.0})
-    return Seq2Seq(sizes, source.size, target.size, use_cudnn=use_cudnn)
+    return Seq2Seq(sizes, source.size, target.size, use_cudnn=use_cudnn, random_weights=False)
 
 
 def load_seq2seq(folder: Path, checkpoint: str = "best", use_cudnn: bool | str = "auto") -> LoadedSeq2Seq:

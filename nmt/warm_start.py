@@ -99,7 +99,7 @@ def warm_start(model: Seq2Seq, tokenizers: tuple[Tokenizer, Tokenizer], origin: 
     _check_model(origin, config, model.config)
     old_tokenizers = run.tokenizers()
     checkpoint = run.checkpoint("best")
-    trained = Seq2Seq(config, old_tokenizers[0].size, old_tokenizers[1].size)
+    trained = Seq2Seq(config, old_tokenizers[0].size, old_tokenizers[1].size, random_weights=False)
     load_weights(checkpoint, trained)
     source, target = (shared_pieces(old, new) for old, new in zip(old_tokenizers, tokenizers, strict=True))
     _copy(trained, model, source, target)

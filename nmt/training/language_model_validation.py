@@ -36,7 +36,7 @@ class LanguageModelValidation:
         self.plan = SegmentPlan(text.stream("validation"), training.streams, training.segment_length)
         self.characters = text.characters("validation")
         self.memory_advice = memory_advice
-        self.model = LanguageModel(config.model, text.tokenizer().size, training.streams)
+        self.model = LanguageModel(config.model, text.tokenizer().size, training.streams, random_weights=False)
         self.model.compile(loss=SmoothedCrossEntropy())
         self.loss = make_loss(self.model, self.plan.one_shape)
 

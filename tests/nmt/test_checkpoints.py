@@ -6,12 +6,14 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from nmt import checkpoints
 from nmt.checkpoints import (
@@ -158,6 +160,26 @@ def test_a_missing_file_is_found(folder: Path, name: str) -> None:
     assert not is_whole(folder)
     with pytest.raises(CorruptFileError, match=f"00000007/.*expected a whole checkpoint: .*{name}"):
         restore(folder, make_toy())
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_read_is_read_to_its_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped = []
+
+    def remove_after_the_first(*arguments: Any, **options: Any) -> Any:
+        if mapped:
+            shutil.rmtree(folder, ignore_errors=True)
+        mapped.append(arguments)
+        return safe_open(*arguments, **options)
+
+    expected, model = make_toy(), make_toy(seed=2)
+    load_weights(folder, expected)
+    monkeypatch.setattr(checkpoints, "safe_open", remove_after_the_first)
+    load_weights(folder, model)
+    assert len(mapped) > 1 and not folder.exists()
+    for one, other in zip(model.trainable_variables, expected.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_flipped_bit_in_each_byte_of_the_sums_is_refused_or_changes_nothing(tmp_path: Path) -> None:

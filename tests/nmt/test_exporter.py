@@ -20,6 +20,7 @@ from nmt.export import exporter as exporter_module
 from nmt.run_folder import RunFolder
 from nmt.saved_model import read_info
 from nmt.saved_model.info import check_files
+from nmt.seq2seq import Seq2Seq
 from nmt.seq2seq_run import make_seq2seq
 from nmt.translation.translator import Translator
 
@@ -215,7 +216,8 @@ def test_what_must_not_take_cudnn_holds_no_layer_that_may(config: Config, cell: 
 def letters(config: Config) -> Translator:
     """One that reads letters: pieces stay as many as they were drawn."""
     tokenizer = train_subwords("char", normalization="identity")
-    return Translator(make_seq2seq(config, tokenizer, tokenizer), tokenizer, tokenizer, config.decoding)
+    model = Seq2Seq(config.model, tokenizer.size, tokenizer.size)
+    return Translator(model, tokenizer, tokenizer, config.decoding)
 
 
 @pytest.mark.parametrize(("longest", "lengths"), [(1, {1: 2}), (2, {1: 2, 2: 2}), (40, {1: 2, 8: 2, 32: 2, 40: 1})])

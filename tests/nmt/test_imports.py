@@ -29,6 +29,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
         "bptt",
         "dense",
         "orthogonal",
+        "zeros",
         "dropout",
     ),
     ("blockwise_loss", "search", "cells", "attention", "bridge", "readout", "lexical_model", "precision", "fused_adam"),
