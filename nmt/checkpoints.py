@@ -18,13 +18,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import keras
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_tensors
 
 from nmt.errors import CorruptFileError, StorageError, TrainingError
@@ -40,6 +38,17 @@ MODEL_FILE, AVERAGE_FILE, OPTIMIZER_FILE, STATE_FILE, SUMS_FILE = (
 ALWAYS = {MODEL_FILE, STATE_FILE}
 SEED_SUFFIX = "seed_generator_state"
 Tensors = dict[str, np.ndarray]
+DTYPES = {"BOOL": "?", "U32": "<u4", "I32": "<i4", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
+LONGEST_HEADER = 100_000_000  # bytes: the format allows no more
+
+
+class Place(NamedTuple):
+    """Where a file has a tensor: the variable's name, the first byte, the type and the shape."""
+
+    name: str
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -161,7 +170,7 @@ def load_state(folder: Path) -> TrainingState:
     """Reads a checkpoint's `state.json`."""
     with _readable(folder / STATE_FILE):
         data = (folder / STATE_FILE).read_bytes()
-    _compare(folder / STATE_FILE, hashlib.sha256(data))
+    _compare(folder / STATE_FILE, hashlib.sha256(data), _checksums(folder))
     try:
         values = json.loads(data)
         state = {field.name: values[field.name] for field in fields(TrainingState)}
@@ -180,49 +189,79 @@ def _tensors(variables: Sequence[Any], instead: Mapping[str, np.ndarray] | None 
 
 
 def _assign(path: Path, variables: Sequence[Any], with_names: bool, seeds: bool) -> None:
-    _verify(path)
-    for variable, name, value in _read(path, variables):
-        is_seed = variable.path.endswith(SEED_SUFFIX)
-        if value.shape != tuple(variable.shape) or (with_names and not is_seed and name != variable.path):
-            raise CorruptFileError(
-                f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {name} of {value.shape}"
-            )
-        if seeds or not is_seed:
-            variable.assign(value)
+    """One tensor after the other, so that no second copy of all is in memory.
+
+    The largest is the first: memory that its old value leaves suffices for the others.
+    """
+    with _checked(path) as file:
+        places = _places(path, file)
+        if len(places) != len(variables):
+            raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(places)}")
+        for place, variable in sorted(zip(places, variables, strict=True), key=lambda pair: -math.prod(pair[0].shape)):
+            is_seed = variable.path.endswith(SEED_SUFFIX)
+            if place.shape != tuple(variable.shape) or (with_names and not is_seed and place.name != variable.path):
+                raise CorruptFileError(
+                    f"{path}: expected {variable.path} of shape {tuple(variable.shape)}, received {place.name} of "
+                    f"{place.shape}"
+                )
+            if seeds or not is_seed:
+                variable.assign(_read(path, file, place))
 
 
-def _read(path: Path, variables: Sequence[Any]) -> Iterator[tuple[Any, str, np.ndarray]]:
-    """Each variable with its name and value in a file; one after the other, so that no second copy is in memory.
+def _places(path: Path, file: BinaryIO) -> list[Place]:
+    """Where a file in the format of safetensors has its tensors, in the order of their variables.
 
-    The largest is the first, since what its old value leaves suffices for the others. Each is read from a mapping of
-    its own, because pages that were read count as long as that lasts. The file is opened by its path only once: a
-    training may remove it meanwhile.
+    The library reads them from a mapping, whose pages count as memory of the process as long as it lasts: 50 MB while
+    the benchmark's model is loaded (docs/speed.md). The format (https://github.com/huggingface/safetensors#format) is
+    the length of the header in eight bytes, the header in JSON, and the numbers.
     """
     try:
-        with _readable(path), path.open("rb") as file:
-            again = Path(f"/dev/fd/{file.fileno()}")
-            mapped = partial(safe_open, again if again.exists() else path, framework="numpy")
-            with mapped() as tensors:
-                keys = sorted(tensors.keys())
-            if len(keys) != len(variables):
-                raise CorruptFileError(f"{path}: expected {len(variables)} variables, received {len(keys)}")
-            for key, variable in sorted(zip(keys, variables, strict=True), key=lambda pair: -math.prod(pair[1].shape)):
-                with mapped() as tensors:
-                    value = tensors.get_tensor(key)
-                yield variable, key.partition("/")[2], value
-    except SafetensorError as error:
-        raise CorruptFileError(f"{path}: expected a safetensors file: {error}") from None
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(min(length, LONGEST_HEADER)))
+        header.pop("__metadata__", None)
+        return [
+            Place(
+                key.partition("/")[2],
+                8 + length + header[key]["data_offsets"][0],
+                np.dtype(DTYPES[header[key]["dtype"]]),
+                tuple(header[key]["shape"]),
+            )
+            for key in sorted(header)
+        ]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise CorruptFileError(f"{path}: expected a safetensors file: {error!r}") from None
+
+
+def _read(path: Path, file: BinaryIO, place: Place) -> np.ndarray:
+    file.seek(place.offset)
+    size = math.prod(place.shape)
+    values = np.fromfile(file, place.dtype, size)
+    if values.size != size:
+        raise CorruptFileError(f"{path}: expected a safetensors file: {values.size} of {size} numbers of {place.name}")
+    return values.reshape(place.shape)
 
 
 def _verify(path: Path) -> None:
     """Reads a checkpoint's file, and compares it with SHA256SUMS beside it."""
+    with _checked(path):
+        pass
+
+
+@contextmanager
+def _checked(path: Path) -> Iterator[BinaryIO]:
+    """A checkpoint's file, open, after its bytes have been compared with SHA256SUMS beside it.
+
+    What is read is what was compared, even where a training removes the checkpoint meanwhile.
+    """
+    sums = _checksums(path.parent)
     with _readable(path), path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    _compare(path, digest)
+        _compare(path, hashlib.file_digest(file, "sha256"), sums)
+        file.seek(0)
+        yield file
 
 
-def _compare(path: Path, digest: Any) -> None:
-    if digest.hexdigest() != _checksums(path.parent).get(path.name):
+def _compare(path: Path, digest: Any, sums: Mapping[str, str]) -> None:
+    if digest.hexdigest() != sums.get(path.name):
         raise CorruptFileError(
             f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. Take another checkpoint "
             f"(--checkpoint last or best), or run nmt train again: it goes on from the newest whole one"

@@ -6,11 +6,13 @@ import keras
 
 
 def begin_with_zeros(model: keras.Model) -> None:
-    """Lets the layers of a model that has no variables yet begin with zeros instead of random numbers.
+    """Lets the matrices of a model that has no weights yet begin with zeros instead of random numbers.
 
-    Those would take time to draw, and memory that TensorFlow's pool keeps (docs/speed.md). Only weights of layers that
-    know an initializer, as Keras' own do, are concerned; the others begin as they are written.
+    Those would take time to draw, and memory that TensorFlow's pool keeps (docs/speed.md). Weights of which a layer has
+    no initializer as an attribute, as Keras' layers have them, begin as they are written; an LSTM's forget gates at 1.
     """
+    if model.trainable_variables:
+        raise RuntimeError(f"{model.name}: expected a model without weights, received {len(model.trainable_variables)}")
     for layer in model._flatten_layers(include_self=False):
         for name in [name for name in vars(layer) if name.endswith("_initializer")]:
             setattr(layer, name, keras.initializers.Zeros())

@@ -13,7 +13,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from safetensors import safe_open
 
 from nmt import checkpoints
 from nmt.checkpoints import (
@@ -162,24 +161,66 @@ def test_a_missing_file_is_found(folder: Path, name: str) -> None:
         restore(folder, make_toy())
 
 
-def test_a_checkpoint_that_is_removed_while_it_is_read_is_read_to_its_end(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_checkpoint_that_is_removed_while_it_is_checked_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mapped = []
+    model, other, folder = make_toy(seed=1), make_toy(seed=2), tmp_path / "00000007"
+    write_checkpoint(folder, STATE, model.variables)
+    digest_of = hashlib.file_digest
 
-    def remove_after_the_first(*arguments: Any, **options: Any) -> Any:
-        if mapped:
-            shutil.rmtree(folder, ignore_errors=True)
-        mapped.append(arguments)
-        return safe_open(*arguments, **options)
+    def remove_before(*arguments: Any) -> Any:
+        shutil.rmtree(folder)
+        return digest_of(*arguments)
 
-    expected, model = make_toy(), make_toy(seed=2)
-    load_weights(folder, expected)
-    monkeypatch.setattr(checkpoints, "safe_open", remove_after_the_first)
-    load_weights(folder, model)
-    assert len(mapped) > 1 and not folder.exists()
-    for one, other in zip(model.trainable_variables, expected.trainable_variables, strict=True):
-        np.testing.assert_array_equal(one, other)
+    monkeypatch.setattr(hashlib, "file_digest", remove_before)
+    load_weights(folder, other)
+    assert not folder.exists()
+    for one, same in zip(model.trainable_variables, other.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, same)
+
+
+def test_the_largest_is_read_first_and_each_comes_to_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = [(2,), (3, 4), (), (4, 3), (2,), (5, 5)]
+    values = [np.random.default_rng(i).normal(size=shape).astype(np.float32) for i, shape in enumerate(shapes)]
+    variables, others = (
+        [keras.Variable(value * factor, name=f"v{i}") for i, value in enumerate(values)] for factor in (1.0, 0.0)
+    )
+    write_checkpoint(tmp_path / "1", TrainingState(), variables)
+    read, sizes = checkpoints._read, []
+
+    def note(*arguments: Any) -> np.ndarray:
+        value = read(*arguments)
+        sizes.append(value.size)
+        return value
+
+    monkeypatch.setattr(checkpoints, "_read", note)
+    checkpoints._assign(tmp_path / "1" / "model.safetensors", others, with_names=True, seeds=True)
+    assert sizes == [25, 12, 12, 2, 2, 1]
+    for value, variable in zip(values, others, strict=True):
+        np.testing.assert_array_equal(value, variable)
+
+
+def put_in_place_of_the_model(folder: Path, data: bytes) -> None:
+    """Another file, with the checksum that belongs to it."""
+    path, sums = folder / "model.safetensors", folder / "SHA256SUMS"
+    old = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(old, hashlib.sha256(data).hexdigest()))
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 20, b"\x02" + bytes(7) + b"[]", b"\x0a" + bytes(7) + b'{"0/a": 1}'])
+def test_what_is_no_safetensors_file_is_told(folder: Path, data: bytes) -> None:
+    put_in_place_of_the_model(folder, data)
+    with pytest.raises(CorruptFileError, match=r"model\.safetensors: expected a safetensors file"):
+        restore(folder, make_toy())
+
+
+def test_a_file_shorter_than_its_header_says_is_told(folder: Path) -> None:
+    put_in_place_of_the_model(folder, (folder / "model.safetensors").read_bytes()[:-1])
+    with pytest.raises(CorruptFileError, match=r"model\.safetensors: expected a safetensors file"):
+        restore(folder, make_toy())
 
 
 def test_a_flipped_bit_in_each_byte_of_the_sums_is_refused_or_changes_nothing(tmp_path: Path) -> None:
@@ -250,15 +291,15 @@ def test_variables_of_other_names_are_refused(folder: Path) -> None:
     ("error", "expected"),
     [
         (OSError(errno.EIO, os.strerror(errno.EIO)), "cannot be read \\(Input/output error\\)"),
-        (OSError("no mapping here"), "cannot be read \\(no mapping here\\)"),
+        (OSError("no place here"), "cannot be read \\(no place here\\)"),
     ],
 )
-def test_a_file_that_cannot_be_mapped_is_not_damaged(
+def test_a_tensor_that_cannot_be_read_is_not_damaged(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, expected: str
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(checkpoints, "safe_open", fail)
+    monkeypatch.setattr(checkpoints, "_read", fail)
     with pytest.raises(StorageError, match=expected):
         load_weights(folder, make_toy())

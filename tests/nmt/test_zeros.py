@@ -13,6 +13,7 @@ from nmt.config import LanguageModelSizes, parse_config
 from nmt.language_model import LanguageModel
 from nmt.seq2seq import Seq2Seq
 from nmt.tokenizer import END_ID, START_ID
+from nmt.zeros import begin_with_zeros
 
 VOCABULARY = 7
 
@@ -33,7 +34,7 @@ def matrices(model: Any) -> list[np.ndarray]:
 def test_no_matrix_is_drawn_and_a_copy_is_the_model(cell: str) -> None:
     drawn, model = seq2seq(cell), seq2seq(cell, random_weights=False)
     assert all(matrix.any() for matrix in matrices(drawn))
-    assert not any(matrix.any() for matrix in matrices(model))
+    assert matrices(model) and not any(matrix.any() for matrix in matrices(model))
     names, expected = ([variable.path for variable in one.trainable_variables] for one in (model, drawn))
     assert names == expected
     copy_weights(drawn, model)
@@ -47,3 +48,9 @@ def test_a_language_model_draws_none_either(cell: str) -> None:
     model = LanguageModel(sizes, VOCABULARY, streams=2, random_weights=False)
     assert matrices(model) and not any(matrix.any() for matrix in matrices(model))
     assert all(matrix.any() for matrix in matrices(LanguageModel(sizes, VOCABULARY, streams=2)))
+
+
+def test_a_model_with_weights_keeps_them() -> None:
+    model = seq2seq("gru")
+    with pytest.raises(RuntimeError, match="seq2seq: expected a model without weights, received"):
+        begin_with_zeros(model)
