@@ -40,6 +40,9 @@ SEED_SUFFIX = "seed_generator_state"
 Tensors = dict[str, np.ndarray]
 DTYPES = {"BOOL": "?", "U32": "<u4", "I32": "<i4", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8"}
 LONGEST_HEADER = 100_000_000  # bytes: the format allows no more
+ADVICE = (
+    "Take another checkpoint (--checkpoint last or best), or run nmt train again: it goes on from the newest whole one"
+)
 
 
 class Place(NamedTuple):
@@ -118,6 +121,7 @@ def load_weights(folder: Path, model: keras.Model) -> None:
 
     Raises:
         CorruptFileError: a file does not match its checksum, or does not fit the model.
+        StorageError: a file cannot be read at this moment.
     """
     name = AVERAGE_FILE if AVERAGE_FILE in _checksums(folder) else MODEL_FILE
     _assign(folder / name, model.variables, with_names=True, seeds=False)
@@ -128,6 +132,7 @@ def restore(folder: Path, model: keras.Model) -> TrainingState:
 
     Raises:
         CorruptFileError: a file does not match its checksum, or does not fit.
+        StorageError: a file cannot be read at this moment.
         TrainingError: the checkpoint has no optimizer.
     """
     state, files = load_state(folder), _checksums(folder)
@@ -229,7 +234,7 @@ def _places(path: Path, file: BinaryIO) -> list[Place]:
             for key in sorted(header)
         ]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise CorruptFileError(f"{path}: expected a safetensors file: {error!r}") from None
+        raise CorruptFileError(f"{path}: expected a safetensors file: {error!r}. {ADVICE}") from None
 
 
 def _read(path: Path, file: BinaryIO, place: Place) -> np.ndarray:
@@ -237,7 +242,9 @@ def _read(path: Path, file: BinaryIO, place: Place) -> np.ndarray:
     size = math.prod(place.shape)
     values = np.fromfile(file, place.dtype, size)
     if values.size != size:
-        raise CorruptFileError(f"{path}: expected a safetensors file: {values.size} of {size} numbers of {place.name}")
+        raise CorruptFileError(
+            f"{path}: expected a safetensors file with {size} numbers of {place.name}, received {values.size}. {ADVICE}"
+        )
     return values.reshape(place.shape)
 
 
@@ -263,8 +270,7 @@ def _checked(path: Path) -> Iterator[BinaryIO]:
 def _compare(path: Path, digest: Any, sums: Mapping[str, str]) -> None:
     if digest.hexdigest() != sums.get(path.name):
         raise CorruptFileError(
-            f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. Take another checkpoint "
-            f"(--checkpoint last or best), or run nmt train again: it goes on from the newest whole one"
+            f"{path}: the checksum differs from {SUMS_FILE}; the file was changed or damaged. {ADVICE}"
         )
 
 
